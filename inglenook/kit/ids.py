@@ -1,0 +1,31 @@
+"""Sortable identifiers: a short prefix that says what it names, then a ULID (github.com/ulid/spec).
+
+Ids made by one process are strictly increasing, so `ORDER BY id` is order of creation.
+"""
+
+import os
+import threading
+import time
+
+_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's base 32, lower case
+_lock = threading.Lock()
+_last = 0
+
+
+def new_id(prefix: str) -> str:
+    """Return `<prefix>_<26 characters>`: 48 bits of milliseconds, then 80 random bits that only grow.
+
+    Args:
+        prefix: Three or four letters naming the kind of thing: `usr`, `key`, `run`, `msg`.
+    """
+    global _last
+    with _lock:
+        value = (time.time_ns() // 1_000_000) << 80 | int.from_bytes(os.urandom(10), "big")
+        if value <= _last:
+            value = _last + 1
+        _last = value
+    return f"{prefix}_{_encode(value)}"
+
+
+def _encode(value: int) -> str:
+    return "".join(_ALPHABET[value >> shift & 31] for shift in range(125, -1, -5))
