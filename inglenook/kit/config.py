@@ -82,7 +82,9 @@ class Settings(BaseSettings):
     )
     body_limit: int = Field(64 * 1024 * 1024, ge=1024, description="Largest request body in bytes.")
 
-    log_level: Literal["debug", "info", "warning", "error"] = Field("warning", description="Least level logged.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "warning", description="Least level logged."
+    )
     log_style: Literal["lines", "json"] = Field("lines", description="Log lines for people or for machines.")
 
     @field_validator("base_path")

@@ -149,7 +149,7 @@ class Store:
 
 
 def _commit(connection: Connection, batch: list[_Write]) -> None:
-    sqlite: sqlite3.Connection = connection.connection.dbapi_connection  # type: ignore[assignment]
+    sqlite: sqlite3.Connection = connection.connection.dbapi_connection
     try:
         sqlite.execute("BEGIN IMMEDIATE")
         for write in batch:
@@ -159,12 +159,12 @@ def _commit(connection: Connection, batch: list[_Write]) -> None:
                     write.result = write.fn(session)
                     session.flush()
                     write.callbacks = tuple(session.info.get(_AFTER_COMMIT, ()))
-            except BaseException as error:
+            except BaseException as error:  # noqa: BLE001 - handed to the caller who waits
                 write.error = error
                 sqlite.execute("ROLLBACK TO write")
             sqlite.execute("RELEASE write")
         sqlite.execute("COMMIT")
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - told to everybody who waits
         # The transaction itself failed (a full disk): nobody's change is kept, and everybody is told.
         log.exception("a batch of %d writes could not be committed", len(batch))
         if sqlite.in_transaction:
@@ -221,11 +221,11 @@ def _sqlite_engine(path: str, durability: str, *, readonly: bool) -> Engine:
             connection.exec_driver_sql("BEGIN")
 
     else:
-        # The writer says BEGIN, SAVEPOINT and COMMIT to SQLite itself: through SQLAlchemy a savepoint for each
-        # function costs three times as much as all the rest.
-        engine.dialect.do_begin = _leave  # type: ignore[method-assign]
-        engine.dialect.do_commit = _leave  # type: ignore[method-assign]
-        engine.dialect.do_rollback = _leave  # type: ignore[method-assign]
+        # The writer says BEGIN, SAVEPOINT and COMMIT to SQLite itself: through SQLAlchemy a savepoint for
+        # each function costs three times as much as all the rest.
+        engine.dialect.do_begin = _leave  # type: ignore[method-assign,assignment]
+        engine.dialect.do_commit = _leave  # type: ignore[method-assign,assignment]
+        engine.dialect.do_rollback = _leave  # type: ignore[method-assign,assignment]
 
     return engine
 

@@ -38,8 +38,11 @@ async def test_a_bad_write_fails_alone_in_its_batch(store: Store) -> None:
         raise ValueError("no")
 
     results = await asyncio.gather(
-        *(store.write(insert(n)) for n in range(10)), store.write(bad), store.write(insert(3)),
-        *(store.write(insert(n)) for n in range(10, 20)), return_exceptions=True,
+        *(store.write(insert(n)) for n in range(10)),
+        store.write(bad),
+        store.write(insert(3)),
+        *(store.write(insert(n)) for n in range(10, 20)),
+        return_exceptions=True,
     )
     assert await rows(store) == list(range(20))
     failed = [r for r in results if isinstance(r, Exception)]
@@ -63,7 +66,10 @@ async def test_a_failed_flush_undoes_its_own_write_only(store: Store) -> None:
         session.add(Row(n=0))
 
     results = await asyncio.gather(
-        store.write(insert(0)), store.write(clash), store.write(twice), store.write(insert(9)),
+        store.write(insert(0)),
+        store.write(clash),
+        store.write(twice),
+        store.write(insert(9)),
         return_exceptions=True,
     )
     assert [type(r).__name__ for r in results[1:3]] == ["IntegrityError", "IntegrityError"]

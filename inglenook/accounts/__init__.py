@@ -1,0 +1,1 @@
+"""Who is here and what they may do: users, groups, roles, keys, sessions, grants, audit."""

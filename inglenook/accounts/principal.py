@@ -1,0 +1,58 @@
+"""Who acts, and on what: the two words every permission question is asked with."""
+
+from enum import StrEnum
+from typing import NamedTuple
+
+from msgspec import Struct
+
+
+class Role(StrEnum):
+    """What a user is on this server."""
+
+    ADMIN = "admin"
+    MEMBER = "member"
+
+
+class Principal(Struct, frozen=True, kw_only=True):
+    """Somebody who acts: a user in a browser, a user's API key, or a named account of the server itself.
+
+    Attributes:
+        user_id: The user behind it; for a named account (`open-ollama`) its own id.
+        name: For people and logs.
+        groups: Ids of the user's groups.
+        key_id: The API key used, if one was.
+    """
+
+    user_id: str
+    name: str
+    role: Role = Role.MEMBER
+    groups: frozenset[str] = frozenset()
+    key_id: str | None = None
+
+    @property
+    def is_admin(self) -> bool:
+        """Whether the principal administers the server."""
+        return self.role is Role.ADMIN
+
+
+class Verb(StrEnum):
+    """What one may do to a thing. `MANAGE` includes `EDIT`, `EDIT` includes `READ` and `USE`."""
+
+    READ = "read"
+    USE = "use"
+    CREATE = "create"
+    EDIT = "edit"
+    MANAGE = "manage"
+
+
+class Thing(NamedTuple):
+    """A thing, or (with `id=None`) all things of its kind.
+
+    Attributes:
+        kind: `model`, `conversation`, `run`, `user`, `key`, `group`, `provider`, `server`, …
+        owner_id: The user it belongs to, where it belongs to one.
+    """
+
+    kind: str
+    id: str | None = None
+    owner_id: str | None = None

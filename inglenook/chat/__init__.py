@@ -1,0 +1,1 @@
+"""The portal: chatting, and everything around it."""

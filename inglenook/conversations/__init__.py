@@ -1,0 +1,1 @@
+"""The tree of messages and what is attached to them."""

@@ -1,0 +1,1 @@
+"""Protocol faces: each decodes requests into calls and encodes events; nothing else."""

@@ -1,0 +1,1 @@
+"""What every call passes, in order: key, route, budget, meter. One concern, one file."""

@@ -1,0 +1,1 @@
+"""The HTTP data plane: inference routes, beside the framework and far faster."""

@@ -1,0 +1,1 @@
+"""Safe and fast HTTP to the outside."""

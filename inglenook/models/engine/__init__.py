@@ -1,0 +1,1 @@
+"""Models run here: one child process for each loaded model."""

@@ -1,0 +1,1 @@
+"""Where models come from: package index, registries, URLs, files."""

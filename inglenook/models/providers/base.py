@@ -1,0 +1,98 @@
+"""The contract of a provider: something that answers requests, run here or bought."""
+
+from collections.abc import AsyncIterator, Callable
+from typing import Any, ClassVar, Protocol
+
+from msgspec import Struct
+
+from inglenook.models.calls import Event, Passthrough, Request
+
+
+class ModelFacts(Struct, kw_only=True, omit_defaults=True):
+    """What is known of a model a provider offers.
+
+    Attributes:
+        name: The provider's own name of it.
+        capabilities: Of `completion`, `embedding`, `tools`, `vision`, `thinking`, `insert`.
+        context_length: In tokens; 0 if unknown.
+        languages: BCP 47 tags it is good at; empty if unknown.
+    """
+
+    name: str
+    capabilities: frozenset[str] = frozenset({"completion"})
+    context_length: int = 0
+    languages: tuple[str, ...] = ()
+    embedding_length: int = 0
+
+
+class Job(Struct, kw_only=True):
+    """One request as a provider gets it.
+
+    Attributes:
+        model: The provider's own name of the model.
+        stream: Whether the caller reads the answer as it is made. Providers that are better streamed inside do so
+            whatever this says.
+        passthrough: Set when the caller speaks a protocol in the provider's `wires` and no step needs the text.
+            The provider then answers `RawHead` and `Raw` (plus `Usage` and `Notice`), and must not touch `request`.
+        decode: Gives the request; call it once, through `request`, only when there is no `passthrough`.
+    """
+
+    model: str
+    stream: bool
+    decode: Callable[[], Request]
+    passthrough: Passthrough | None = None
+
+    @property
+    def request(self) -> Request:
+        """The decoded request."""
+        return self.decode()
+
+
+class Provider(Protocol):
+    """One configured provider. Instances live as long as their configuration does.
+
+    Errors: raise `kit.errors` classes only. `UpstreamFailed`/`UpstreamTimeout` when the other side failed,
+    `BadInput` when it refused the request (with its message), `TooMany` when it limited us (`retry_after`),
+    `Unavailable` when it cannot take more. Raised before the first event, the gateway may try another provider;
+    after it, the stream ends with an explicit error. Closing the iterator early cancels the work upstream.
+    """
+
+    #: Registry name: `openai-compatible`, `local`, `fake`.
+    kind: ClassVar[str]
+    #: Protocols whose callers' bodies may pass through: `openai.chat`, …
+    wires: frozenset[str]
+
+    def stream(self, job: Job) -> AsyncIterator[Event]:
+        """Answer `job` with events. Usage comes before `Finished`; an async generator."""
+        ...
+
+    async def models(self) -> list[ModelFacts]:
+        """The models it offers now."""
+        ...
+
+    async def close(self) -> None:
+        """Free what it holds."""
+        ...
+
+
+class ProviderKind(Struct, frozen=True, kw_only=True):
+    """How a kind of provider is shown, configured and made; what `registry` lists.
+
+    Attributes:
+        settings_schema: JSON schema of `settings`; properties marked `"secret": true` are encrypted at rest and
+            never returned by the API.
+        make: From settings (secrets included, in the clear) and the server's shared parts to an instance.
+    """
+
+    name: str
+    title: str
+    icon: str
+    settings_schema: dict[str, Any]
+    make: Callable[[dict[str, Any], "ProviderParts"], Provider]
+
+
+class ProviderParts(Struct, kw_only=True):
+    """What the server lends to providers: the HTTP pool (`kit.http.pool.HttpPool`), the engine, …"""
+
+    http: Any
+    engine: Any = None

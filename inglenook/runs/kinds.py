@@ -1,0 +1,84 @@
+"""The contract of a kind of run: chat answers, flows, agents, ingestions are each one."""
+
+from collections.abc import AsyncIterator, Callable
+from typing import Any, Literal, Protocol
+
+from msgspec import Struct
+from sqlalchemy.orm import Session
+
+from inglenook.accounts.principal import Principal
+
+
+class RunEvent(Struct, kw_only=True):
+    """One event to append. `payload` is JSON-serialisable; over 32 KB of it is kept as a blob.
+
+    Types of `runs` itself: `run.started`, `run.delta` (a slice of streamed deltas), `run.waiting`,
+    `run.finished`, `run.failed`, `run.cancelled`, `run.interrupted`, `run.parked`. A kind adds its own
+    (`chat.usage`), prefixed by its name.
+    """
+
+    type: str
+    payload: dict[str, Any]
+
+
+class RunInput(Struct, kw_only=True):
+    """Something sent to a run while it lives: `cancel`, `steer`, `approve`, `form`."""
+
+    id: str
+    kind: str
+    payload: dict[str, Any]
+
+
+class RunContext(Protocol):
+    """What an executing run holds. Only the holder of the lease can append; a stale one gets `LeaseLost`."""
+
+    run_id: str
+    epoch: int
+    actor: Principal
+    input: dict[str, Any]
+    #: The fold over the journal so far: empty at first, filled after a takeover.
+    state: dict[str, Any]
+
+    def delta(self, payload: dict[str, Any]) -> None:
+        """Send a small piece to live watchers at once; it is journaled in a slice within about 100 ms."""
+        ...
+
+    async def append(self, *events: RunEvent, project: Callable[[Session], None] | None = None) -> int:
+        """Commit pending deltas, then `events`, with `project` (other rows) in the same transaction.
+
+        Returns the last event's `seq`. Returns only once committed.
+        """
+        ...
+
+    async def finish(
+        self, output: dict[str, Any] | None = None, *, project: Callable[[Session], None] | None = None
+    ) -> None:
+        """Append `run.finished` with `output`. A kind that returns without it gets one with no output."""
+        ...
+
+    def inputs(self) -> AsyncIterator[RunInput]:
+        """Inputs as they come, cancel excepted: that arrives as `asyncio.CancelledError` in `execute`."""
+        ...
+
+
+class RunKind(Protocol):
+    """How a kind of run works. Registered once at assembly: `runs.register(kind)`."""
+
+    name: str
+    #: What a crash means: `resume` (execute again with the folded state) or `interrupt` (kept as it was).
+    on_crash: Literal["resume", "interrupt"]
+
+    def fold(self, state: dict[str, Any], event: RunEvent) -> dict[str, Any]:
+        """The state after `event`; pure. `run.delta` payloads are `{"deltas": [payload, …]}`."""
+        ...
+
+    async def execute(self, run: RunContext) -> None:
+        """Do the work. An exception fails the run with the error's message; `CancelledError` cancels it."""
+        ...
+
+    def settle(
+        self, session: Session, run_id: str, status: str, state: dict[str, Any], error: str | None
+    ) -> None:
+        """Bring projections in line when the run ended other than by `finish`: `failed`, `cancelled`,
+        `interrupted` or `parked`. Runs in the transaction of that last event."""
+        ...
