@@ -54,9 +54,7 @@ class Settings(BaseSettings):
         description="`normal` survives a killed process, `full` also a power cut, at the price of slower writes.",
     )
 
-    models: Path | None = Field(
-        None, description="Model store in Ollama's layout; `models` inside `data` otherwise."
-    )
+    models: Path | None = Field(None, description="Model store in Ollama's layout; `models` inside `data` otherwise.")
     memory_budget: int = Field(
         0, ge=0, description="MiB of memory that loaded models may use; 0 means 80 % of the machine's."
     )
@@ -82,9 +80,7 @@ class Settings(BaseSettings):
     )
     body_limit: int = Field(64 * 1024 * 1024, ge=1024, description="Largest request body in bytes.")
 
-    log_level: Literal["debug", "info", "warning", "error"] = Field(
-        "warning", description="Least level logged."
-    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field("warning", description="Least level logged.")
     log_style: Literal["lines", "json"] = Field("lines", description="Log lines for people or for machines.")
 
     @field_validator("base_path")

@@ -76,9 +76,7 @@ class RunKind(Protocol):
         """Do the work. An exception fails the run with the error's message; `CancelledError` cancels it."""
         ...
 
-    def settle(
-        self, session: Session, run_id: str, status: str, state: dict[str, Any], error: str | None
-    ) -> None:
+    def settle(self, session: Session, run_id: str, status: str, state: dict[str, Any], error: str | None) -> None:
         """Bring projections in line when the run ended other than by `finish`: `failed`, `cancelled`,
         `interrupted` or `parked`. Runs in the transaction of that last event."""
         ...
