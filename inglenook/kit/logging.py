@@ -22,7 +22,8 @@ def event(log: logging.Logger, level: int, message: str, **facts: Any) -> None:
 class _Lines(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         facts = "".join(f" {k}={v}" for k, v in getattr(record, "facts", {}).items())
-        line = f"{rfc3339(int(record.created * 1000))} {record.levelname.lower()} {record.name}: {record.getMessage()}{facts}"
+        at, level = rfc3339(int(record.created * 1000)), record.levelname.lower()
+        line = f"{at} {level} {record.name}: {record.getMessage()}{facts}"
         return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
 
 

@@ -18,7 +18,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Self, TypeVar
+from typing import Any, Literal, Self, TypeVar, cast
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
@@ -108,8 +108,8 @@ class Store:
             return result
         write = _Write(fn, loop, loop.create_future())
         self._queue.put(write)
-        result = await write.future
-        return result  # type: ignore[no-any-return]
+        outcome: T = await write.future
+        return outcome
 
     async def close(self) -> None:
         """Finish the queued writes, then close every connection."""
@@ -149,7 +149,7 @@ class Store:
 
 
 def _commit(connection: Connection, batch: list[_Write]) -> None:
-    sqlite: sqlite3.Connection = connection.connection.dbapi_connection
+    sqlite = cast(sqlite3.Connection, connection.connection.dbapi_connection)
     try:
         sqlite.execute("BEGIN IMMEDIATE")
         for write in batch:
@@ -164,7 +164,7 @@ def _commit(connection: Connection, batch: list[_Write]) -> None:
                 sqlite.execute("ROLLBACK TO write")
             sqlite.execute("RELEASE write")
         sqlite.execute("COMMIT")
-    except Exception as error:  # noqa: BLE001 - told to everybody who waits
+    except Exception as error:
         # The transaction itself failed (a full disk): nobody's change is kept, and everybody is told.
         log.exception("a batch of %d writes could not be committed", len(batch))
         if sqlite.in_transaction:

@@ -1,0 +1,104 @@
+"""What every request to the framework's routes passes first: base path, host check, security headers, errors."""
+
+import logging
+from typing import Any
+
+import orjson
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from inglenook.kit.errors import BadInput, Forbidden, InglenookError, TooLarge
+from inglenook.kit.hosts import HostPolicy
+
+log = logging.getLogger(__name__)
+
+_SECURITY_HEADERS = {
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "same-origin",
+    "cross-origin-opener-policy": "same-origin",
+    "x-frame-options": "DENY",
+}
+
+
+class Entrance:
+    """Outermost ASGI layer: strips the base path, refuses foreign hosts and oversized bodies, adds headers.
+
+    A reverse proxy may pass the base path on or strip it: both work.
+    """
+
+    def __init__(self, app: ASGIApp, hosts: HostPolicy, *, base_path: str, body_limit: int) -> None:
+        self._app = app
+        self._hosts = hosts
+        self._base_path = base_path
+        self._body_limit = body_limit
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on, or refuse it."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        path: str = scope["path"]
+        if self._base_path and (path == self._base_path or path.startswith(self._base_path + "/")):
+            scope["path"] = path[len(self._base_path) :] or "/"
+            scope["raw_path"] = None
+        headers = Headers(scope=scope)
+        host = headers.get("host", "")
+        if "inglenook.local_admin" not in scope and not self._hosts.host_allowed(host):
+            error = Forbidden(
+                f"this server does not answer for the host {host!r}; "
+                "an administrator can allow it by the setting allowed_hosts"
+            )
+            await send_error(error, send)
+            return
+        length = headers.get("content-length", "0")
+        if length.isdigit() and int(length) > self._body_limit:
+            await send_error(TooLarge(f"the body has {length} bytes, the limit is {self._body_limit}"), send)
+            return
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                response = MutableHeaders(scope=message)
+                for name, value in _SECURITY_HEADERS.items():
+                    response.setdefault(name, value)
+            await send(message)
+
+        await self._app(scope, self._limited(receive), send_with_headers)
+
+    def _limited(self, receive: Receive) -> Receive:
+        seen = 0
+
+        async def limited() -> Message:
+            nonlocal seen
+            message = await receive()
+            seen += len(message.get("body", b""))
+            if seen > self._body_limit:
+                raise TooLarge(f"the body is larger than {self._body_limit} bytes")
+            return message
+
+        return limited
+
+
+async def send_error(error: InglenookError, send: Send) -> None:
+    """Send an error as a whole response in the shape of our API."""
+    status, headers, body = render_error(error)
+    raw = [(name.encode(), value.encode()) for name, value in headers.items()]
+    await send({"type": "http.response.start", "status": status, "headers": raw})
+    await send({"type": "http.response.body", "body": body})
+
+
+def render_error(error: InglenookError) -> tuple[int, dict[str, str], bytes]:
+    """Status, headers and body of an error."""
+    headers = {"content-type": "application/json"}
+    if error.retry_after is not None:
+        headers["retry-after"] = str(max(1, round(error.retry_after)))
+    if error.status == 401:
+        headers["www-authenticate"] = "Bearer"
+    return error.status, headers, orjson.dumps(error.as_dict())
+
+
+def from_validation(errors: list[dict[str, Any]]) -> BadInput:
+    """The first of pydantic's complaints as an error that names the field."""
+    first = errors[0]
+    field = ".".join(str(part) for part in first["loc"] if part not in ("body", "query", "path"))
+    where = f"{field}: " if field else ""
+    return BadInput(f"{where}{first['msg']}", field=field or None)

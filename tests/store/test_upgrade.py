@@ -1,0 +1,54 @@
+"""The schema comes up by itself, keeps a copy of what it changes, and refuses what it does not know."""
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+from sqlalchemy import create_engine, inspect
+from sqlalchemy.engine import make_url
+from sqlalchemy.pool import NullPool
+
+import inglenook.server  # noqa: F401 - every room's tables
+from inglenook.store.tables import Table
+from inglenook.store.upgrade import DatabaseTooNew, newest_revision, upgrade
+
+
+def revision(path: Path) -> str:
+    with sqlite3.connect(path) as connection:
+        return str(connection.execute("SELECT version_num FROM alembic_version").fetchone()[0])
+
+
+def test_a_new_database_gets_every_table_with_every_column(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "main.db"
+    upgrade(make_url(f"sqlite:///{path}"), tmp_path / "backups")
+    found = inspect(create_engine(f"sqlite:///{path}", poolclass=NullPool))
+    expected = {table.name: {column.name for column in table.columns} for table in Table.metadata.tables.values()}
+    assert expected == {
+        name: {column["name"] for column in found.get_columns(name)}
+        for name in found.get_table_names()
+        if name != "alembic_version"
+    }
+    assert revision(path) == newest_revision()
+    assert not (tmp_path / "backups").exists()
+
+
+def test_an_older_database_is_copied_before_it_is_upgraded(tmp_path: Path) -> None:
+    path = tmp_path / "main.db"
+    with sqlite3.connect(path) as connection:
+        connection.execute("CREATE TABLE alembic_version (version_num TEXT)")
+        connection.execute("INSERT INTO alembic_version VALUES ('0000')")
+    with pytest.raises(Exception, match="0000"):  # no such revision: the upgrade fails, the copy stays
+        upgrade(make_url(f"sqlite:///{path}"), tmp_path / "backups")
+    (copy,) = (tmp_path / "backups").iterdir()
+    assert revision(copy) == "0000"
+    assert revision(path) == "0000"
+
+
+def test_a_newer_database_is_refused_and_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "main.db"
+    with sqlite3.connect(path) as connection:
+        connection.execute("CREATE TABLE alembic_version (version_num TEXT)")
+        connection.execute("INSERT INTO alembic_version VALUES ('9999')")
+    with pytest.raises(DatabaseTooNew, match="9999"):
+        upgrade(make_url(f"sqlite:///{path}"), tmp_path / "backups")
+    assert revision(path) == "9999"
