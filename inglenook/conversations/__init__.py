@@ -1,1 +1,1 @@
-"""The tree of messages and what is attached to them."""
+"""Conversations: trees of messages, each owned by one user. Knows nothing of how answers come about."""
