@@ -82,6 +82,8 @@ class ProviderKind(Struct, frozen=True, kw_only=True):
         settings_schema: JSON schema of `settings`; properties marked `"secret": true` are encrypted at rest and
             never returned by the API.
         make: From settings (secrets included, in the clear) and the server's shared parts to an instance.
+        standing: One instance exists by itself, under the kind's name and with empty settings; none can be added.
+        hidden: Not offered to people; it can be made through the API all the same.
     """
 
     name: str
@@ -89,6 +91,8 @@ class ProviderKind(Struct, frozen=True, kw_only=True):
     icon: str
     settings_schema: dict[str, Any]
     make: Callable[[dict[str, Any], "ProviderParts"], Provider]
+    standing: bool = False
+    hidden: bool = False
 
 
 class ProviderParts(Struct, kw_only=True):

@@ -1,0 +1,46 @@
+"""What can go wrong with models before one answers: names, files, pulls."""
+
+from inglenook.kit.errors import BadInput, Conflict, InglenookError, NotFound, UpstreamFailed
+
+
+class InvalidModelName(BadInput):
+    """The model name is invalid; write [host/][namespace/]model[:tag]."""
+
+    code = "invalid_model_name"
+
+
+class ModelNotFound(NotFound):
+    """There is no model of that name here."""
+
+    code = "model_not_found"
+
+
+class BadModelFile(BadInput):
+    """The file is not a usable GGUF model."""
+
+    code = "bad_model_file"
+
+
+class BrokenModel(Conflict):
+    """A file of this model is missing or incomplete; pull it again."""
+
+    code = "broken_model"
+
+
+class PullFailed(UpstreamFailed):
+    """The model could not be fetched from its source."""
+
+    code = "pull_failed"
+
+
+class WrongChecksum(PullFailed):
+    """What was fetched is not what its source promised; it was removed. Pull again."""
+
+    code = "wrong_checksum"
+
+
+class DiskFull(InglenookError):
+    """There is not enough room on the disk; free some and pull again."""
+
+    status = 507
+    code = "disk_full"

@@ -1,0 +1,90 @@
+"""The only list of provider kinds.
+
+A kind is an entry point of the group `inglenook.providers` whose value names a `ProviderKind`. The kinds that come
+with Inglenook are entry points too, declared here rather than in the package's metadata so that they are found
+wherever the code runs from. Nothing is imported before it is asked for.
+"""
+
+import importlib.metadata
+import logging
+from collections.abc import Iterable
+from functools import cache
+from importlib.metadata import EntryPoint
+
+from inglenook.kit.errors import NotFound, Unavailable
+from inglenook.models.providers.base import ProviderKind
+
+log = logging.getLogger(__name__)
+
+GROUP = "inglenook.providers"
+
+BUILT_IN = {
+    "local": "inglenook.models.providers.local:KIND",
+    "embedding": "inglenook.models.providers.embedding:KIND",
+    "openai-compatible": "inglenook.models.providers.openai_compatible:KIND",
+    "fake": "inglenook.models.providers.fake:KIND",
+}
+
+
+def names() -> list[str]:
+    """Every kind's name, whether it can be loaded or not; our own first."""
+    return [*_entry_points()]
+
+
+def get(name: str) -> ProviderKind:
+    """The kind of that name.
+
+    Raises:
+        NotFound: no kind is called so.
+        Unavailable: a package it needs is not installed, or its plugin is broken; the message names which.
+    """
+    point = _entry_points().get(name)
+    if point is None:
+        raise NotFound(f"there is no kind of provider called '{name}'; there are {', '.join(names())}", field="kind")
+    return _load(point)
+
+
+def kinds() -> list[ProviderKind]:
+    """Every kind that can be loaded; the others are logged."""
+    found = []
+    for name in names():
+        try:
+            found.append(get(name))
+        except Unavailable as error:
+            log.warning("%s", error.message)
+    return found
+
+
+@cache
+def _entry_points() -> dict[str, EntryPoint]:
+    return _by_name(
+        [EntryPoint(name, value, GROUP) for name, value in BUILT_IN.items()],
+        importlib.metadata.entry_points(group=GROUP),
+    )
+
+
+def _by_name(ours: Iterable[EntryPoint], theirs: Iterable[EntryPoint]) -> dict[str, EntryPoint]:
+    found = {point.name: point for point in ours}
+    for point in theirs:
+        if point.name in found:
+            log.warning("the plugin %s is left out: there is a provider kind %s already", point.value, point.name)
+        else:
+            found[point.name] = point
+    return found
+
+
+def _load(point: EntryPoint) -> ProviderKind:
+    try:
+        kind = point.load()
+    except Exception as error:
+        missing = (error.name or "").partition(".")[0] if isinstance(error, ModuleNotFoundError) else ""
+        if missing and missing != point.module.partition(".")[0]:
+            raise Unavailable(
+                f"the provider kind '{point.name}' needs the package '{missing}', which is not installed; "
+                f"install it with: pip install {missing}",
+                details={"package": missing},
+            ) from error
+        raise Unavailable(f"the provider kind '{point.name}' ({point.value}) cannot be loaded: {error}") from error
+    if not isinstance(kind, ProviderKind):
+        raise Unavailable(f"the provider kind '{point.name}' is broken: {point.value} is not a ProviderKind")
+    return kind
