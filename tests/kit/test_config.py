@@ -1,11 +1,16 @@
 """Settings: one door, an order, and messages that name what is wrong."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from inglenook.kit.config import Settings, load_settings
 from inglenook.kit.errors import BadInput
+
+ROOT = Path(__file__).parents[2]
 
 
 def test_the_command_line_beats_the_environment_beats_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -42,3 +47,16 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
 
 def test_every_setting_says_what_it_is() -> None:
     assert [name for name, field in Settings.model_fields.items() if not field.description] == []
+
+
+def test_the_settings_page_is_current() -> None:
+    page = subprocess.run(
+        [sys.executable, ROOT / "scripts" / "settings_page.py"],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    ).stdout
+    assert (ROOT / "docs" / "settings.md").read_text() == page, (
+        "run: python scripts/settings_page.py > docs/settings.md"
+    )
