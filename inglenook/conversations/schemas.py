@@ -24,7 +24,7 @@ Status = Literal["complete", "streaming", "interrupted", "failed", "stopped"]
 class SamplingSettings(BaseModel):
     """How tokens are chosen and when to stop. A field that is absent or null is left to the model."""
 
-    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 
     temperature: float | None = Field(None, ge=0, le=2)
     top_p: float | None = Field(None, gt=0, le=1)
@@ -44,7 +44,7 @@ class ConversationSettings(BaseModel):
     As a change (`PATCH`) only the fields given matter: null takes one away (JSON merge patch, RFC 7396).
     """
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
 
     model: Text | None = Field(None, min_length=1, max_length=300)
     system_prompt: Text | None = Field(None, max_length=SYSTEM_PROMPT_LIMIT)
