@@ -1,0 +1,510 @@
+"""The data plane's front door: uvicorn's HTTP protocol with the inference routes taken out before the framework.
+
+Requests that name a route of the `WireTable` are answered here, by one task each; all others go to the ASGI app, on
+the same port and the same connection, in order. Also guards every request, whoever answers it: a deadline and a
+size for its head, a `Host` header that is ours, framing that cannot be read in two ways (llhttp, strict).
+
+It leans on internals of uvicorn 0.54 (`tests/gateway/wire/test_uvicorn.py` names them all): `cycle` is the newest
+exchange, `pipeline` holds those whose turn has not come, `_start_asgi_task` starts one of them.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+import httptools
+from msgspec import Struct
+from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from inglenook.gateway.wire.errors import (
+    EncodingRefused,
+    ExpectationRefused,
+    HeadTooLarge,
+    HostRefused,
+    MethodNotAllowed,
+    OriginRefused,
+    Refused,
+    TooSlow,
+)
+from inglenook.gateway.wire.exchange import Exchange
+from inglenook.gateway.wire.routes import Match, WireRequest, WireTable
+from inglenook.kit.errors import InglenookError, TooLarge
+
+log = logging.getLogger(__name__)
+
+_SLICE = 16 * 1024  # bytes parsed between two looks at how deep the pipeline is
+_LINGER = 2.0  # seconds a refused client gets to read why before the connection closes
+_KNOWN_VERDICTS = 1024
+
+
+class Limits(Struct, frozen=True, kw_only=True):
+    """What one connection may take. Sizes in bytes, times in seconds.
+
+    Attributes:
+        head: Size of a request's head (line and fields), and of anything else that is not body.
+        fields: Number of header fields.
+        body: Size of a body on the wire's routes; the framework's routes have their own limit.
+        pipeline: Requests that may wait on one connection; more are left in the socket.
+        head_timeout: From a head's first byte, or the connection's start, to its last.
+        body_timeout: Between two pieces of a body.
+        write_timeout: That a client may take nothing of an answer that waits for it.
+    """
+
+    head: int = 32 * 1024
+    fields: int = 100
+    body: int = 64 * 1024 * 1024
+    pipeline: int = 16
+    head_timeout: float = 10.0
+    body_timeout: float = 30.0
+    write_timeout: float = 120.0
+
+
+class _Stop(Exception):
+    """Leaves the parser's callbacks: the request was refused, parse no further."""
+
+
+class WireProtocol(HttpToolsProtocol):
+    """One connection. Made by uvicorn through the class that `wire_protocol` returns."""
+
+    table: WireTable
+    limits: Limits
+    host_allowed: Callable[[str], bool]
+    origin_allowed: Callable[[str, str], bool]
+    _verdicts: dict[bytes, bool]
+    _common: tuple[Any, bytes]
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._where = "idle"  # in a message: "head", "body"
+        self._wire: Exchange | None = None  # the request being read, if it is one of ours
+        self._turn: Any = None  # the exchange or cycle being answered
+        self._deaf = False  # what still comes is thrown away
+        self._silent = 0  # bytes parsed since the last that led to something
+        self._head_size = 0
+        self._stash = b""  # received, not parsed: the pipeline is full
+        self._deadline = 0.0
+        self._timer: asyncio.TimerHandle | None = None
+        self._expect_within(self.limits.head_timeout)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._deaf = True
+        self._stash = b""
+        self.pipeline.clear()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if isinstance(self._turn, Exchange):
+            self._turn.drop()
+        elif self._turn is not None and not self._turn.response_complete:
+            self._turn.disconnected = True
+            self._turn.message_event.set()
+        super().connection_lost(exc)
+        self._turn = self._wire = None
+
+    # -------------------------------------------------------------------------------------------- bytes in
+
+    def data_received(self, data: bytes) -> None:
+        if self._deaf:
+            return
+        if self._stash:
+            self._stash += data
+        elif len(data) <= _SLICE and len(self.pipeline) < self.limits.pipeline:
+            self._parse(data)
+        else:
+            self._parse_in_slices(data)
+
+    def _parse_in_slices(self, data: bytes) -> None:
+        """Parse until the pipeline is full; the rest waits, and the client with it."""
+        for at in range(0, len(data), _SLICE):
+            if len(self.pipeline) >= self.limits.pipeline:
+                self._stash = data[at:]
+                self.flow.pause_reading()
+                return
+            self._parse(data[at : at + _SLICE])
+            if self._deaf:
+                return
+
+    def _parse(self, data: bytes) -> None:
+        silent = self._silent + len(data)
+        self._silent = 0
+        self._heard = False
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            if not self._deaf:
+                self._upgrade(data[upgrade.args[0] :])
+            return
+        except httptools.HttpParserError as error:
+            if not self._deaf:
+                cause = error.__context__ if isinstance(error, httptools.HttpParserCallbackError) else error
+                if isinstance(cause, httptools.HttpParserError | UnicodeError):
+                    self._refuse(Refused(f"invalid HTTP: {cause}"))
+                else:
+                    log.error("cannot take the request", exc_info=cause)
+                    self._refuse(InglenookError())
+            return
+        if not self._heard:
+            self._silent = silent
+            if silent > self.limits.head:
+                self._refuse(HeadTooLarge(f"more than {self.limits.head} bytes of header fields"))
+                return
+        if self._where == "body":
+            self._expect_within(self.limits.body_timeout)
+
+    def _upgrade(self, rest: bytes) -> None:
+        """Hand a WebSocket to uvicorn; take any other offer to upgrade (`h2c`) as the plain request it is.
+
+        llhttp stops at such a head and takes the body for the other protocol's. So the head is parsed again
+        without the offer.
+        """
+        if self._should_upgrade():
+            if self._timer is not None:
+                self._timer.cancel()
+            self.handle_websocket_upgrade()
+            return
+        version = self.parser.get_http_version().encode()
+        head = [b"%b %b HTTP/%b\r\n" % (self.parser.get_method(), self.url, version)]
+        for name, value in self.headers:
+            if name not in (b"upgrade", b"connection", b"http2-settings"):
+                head.append(b"%b: %b\r\n" % (name, value))
+            elif name == b"connection" and b"close" in value.lower():
+                head.append(b"connection: close\r\n")
+        self.parser = httptools.HttpRequestParser(self)
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
+        self._parse(b"".join(head) + b"\r\n")
+        if rest and not self._deaf:
+            self._parse_in_slices(rest)
+
+    # ------------------------------------------------------------------------------------- parser's callbacks
+
+    def on_message_begin(self) -> None:
+        self._heard = True
+        if self.cycle is not None and not self.cycle.keep_alive:
+            self._deaf = True  # that answer is the connection's last: what follows is not ours to answer
+            raise _Stop
+        self._where = "head"
+        self._wire = None
+        self._head_size = 0
+        self.url = b""
+        self.headers = []
+        self.expect_100_continue = False
+        self._expect_within(self.limits.head_timeout)
+
+    def on_url(self, url: bytes) -> None:
+        self.url += url
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._head_size += len(name) + len(value)
+        if self._where == "body":
+            return  # a trailer: it may not add to what the head said
+        self.headers.append((name.lower(), value))
+        if len(self.headers) > self.limits.fields or self._head_size > self.limits.head:
+            self._stop(HeadTooLarge())
+
+    def on_headers_complete(self) -> None:
+        self._heard = True
+        parser = self.parser
+        if parser.should_upgrade():
+            if parser.get_method() == b"CONNECT":
+                self._stop(MethodNotAllowed("this server is no proxy"))
+            if not self._should_upgrade():
+                return  # comes again from `_upgrade`
+        fields = dict(self.headers)
+        version = parser.get_http_version()
+        if not self.url.startswith(b"/"):
+            self._origin_form()
+        path, _, query = self.url.partition(b"?")
+        match = self.table.find(path)
+        if match is None:
+            self._check_head(version, fields)
+            self._to_app()
+        else:
+            self._open(match, version)
+            self._check_head(version, fields)
+            self._to_wire(match, query, fields)
+        self._where = "body"
+
+    def on_body(self, body: bytes) -> None:
+        self._heard = True
+        exchange = self._wire
+        if exchange is None:
+            if self.cycle is not None:
+                super().on_body(body)
+            return
+        exchange.length += len(body)
+        if exchange.length > self.limits.body:
+            self._stop(TooLarge(f"the body is larger than {self.limits.body} bytes"))
+        if not exchange.body:
+            exchange.body = body
+        elif isinstance(exchange.body, bytearray):
+            exchange.body += body
+        else:
+            exchange.body = bytearray(exchange.body) + body
+        if not exchange.turn and exchange.length > HIGH_WATER_LIMIT:
+            self.flow.pause_reading()
+
+    def on_message_complete(self) -> None:
+        self._heard = True
+        if self.parser.should_upgrade():
+            if self._should_upgrade():
+                super().on_message_complete()
+            return
+        self._where = "idle"
+        self._deadline = 0.0
+        exchange, self._wire = self._wire, None
+        if exchange is None:
+            super().on_message_complete()
+            if self.cycle.response_complete:
+                self._expect_within(self.timeout_keep_alive)
+            return
+        assert exchange.request is not None
+        exchange.request.body = exchange.body if isinstance(exchange.body, bytes) else bytes(exchange.body)
+        exchange.body = b""
+        exchange.ready = True
+        if exchange.turn:
+            exchange.advance()
+
+    # ----------------------------------------------------------------------------------------- one request
+
+    def _check_head(self, version: str, fields: dict[bytes, bytes]) -> None:
+        """Refuse what is wrong with any request, whoever would answer it."""
+        if version not in ("1.1", "1.0"):
+            self._stop(Refused("this server speaks HTTP/1.1"))
+        host = fields.get(b"host")
+        if host is None:
+            if version == "1.1":
+                self._stop(Refused("the Host header is missing"))
+        else:
+            if len(fields) != len(self.headers) and sum(name == b"host" for name, _ in self.headers) > 1:
+                self._stop(Refused("more than one Host header"))
+            if not self._verdict(host):
+                self._stop(HostRefused(f"this server does not answer for the host {host.decode('latin-1')!r}"))
+        if fields.get(b"transfer-encoding", b"chunked").lower() != b"chunked":
+            self._stop(EncodingRefused("the only transfer coding this server knows is chunked"))
+        if b"expect" in fields and version == "1.1":
+            if fields[b"expect"].lower() != b"100-continue":
+                self._stop(ExpectationRefused())
+            self.expect_100_continue = True
+
+    def _origin_form(self) -> None:
+        """Bring `GET http://host/path` into the usual form."""
+        if self.url == b"*":
+            self._stop(Refused("`*` names nothing here"))
+        url = httptools.parse_url(self.url)
+        if url.schema not in (b"http", b"https") or not self._verdict(url.host or b""):
+            self._stop(HostRefused())
+        self.url = (url.path or b"/") + (b"?" + url.query if url.query else b"")
+
+    def _verdict(self, host: bytes) -> bool:
+        verdict = self._verdicts.get(host)
+        if verdict is None:
+            verdict = self.host_allowed(host.decode("latin-1"))
+            if len(self._verdicts) < _KNOWN_VERDICTS:
+                self._verdicts[host] = verdict
+        return verdict
+
+    def _open(self, match: Match | None, version: str) -> Exchange:
+        """Give the request its place in the order of answers."""
+        resource = match.resource if match else None
+        self._wire = exchange = Exchange(
+            self,
+            keep_alive=version == "1.1" and self.parser.should_keep_alive(),
+            is_head=self.parser.get_method() == b"HEAD",
+            old=version != "1.1",
+            render=(resource.render_error if resource else None) or self.table.render_error,
+        )
+        before, self.cycle = self.cycle, exchange  # type: ignore[assignment]
+        if before is None or before.response_complete:
+            self._turn = exchange
+            exchange.turn = True
+        else:
+            self.pipeline.appendleft((exchange, None))  # type: ignore[arg-type]
+        return exchange
+
+    def _to_wire(self, match: Match, query: bytes, fields: dict[bytes, bytes]) -> None:
+        """The head is whole: is there a route, and may this request take it?"""
+        exchange = self._wire
+        assert exchange is not None
+        method = self.parser.get_method()
+        exchange.route = match.resource.methods.get(method)
+        if exchange.route is None:
+            allow = match.resource.allow.decode()
+            self._stop(MethodNotAllowed(f"{match.path} answers to {allow}", details={"allow": allow}))
+        origin = fields.get(b"origin")
+        if origin is not None and not self.origin_allowed(
+            origin.decode("latin-1"), fields.get(b"host", b"").decode("latin-1")
+        ):
+            self._stop(OriginRefused())
+        if fields.get(b"content-encoding", b"identity").lower() != b"identity":
+            self._stop(EncodingRefused())
+        length = fields.get(b"content-length")
+        if length is not None and int(length) > self.limits.body:
+            self._stop(TooLarge(f"the body has {int(length)} bytes, the limit is {self.limits.body}"))
+        fields.pop(b"cookie", None)
+        exchange.request = WireRequest(
+            method.decode("ascii"),
+            match.path,
+            raw_query=query,
+            headers=fields,
+            peer=self.client,
+            params=match.params,
+        )
+        if self.expect_100_continue:
+            exchange.expects = True
+            exchange.advance()
+
+    def _to_app(self) -> None:
+        """Let uvicorn take over, with the state its own callbacks would have left."""
+        url, headers, expect = self.url, self.headers, self.expect_100_continue
+        super().on_message_begin()
+        self.url, self.expect_100_continue = url, expect
+        self.headers.extend(headers)
+        super().on_headers_complete()
+
+    # ------------------------------------------------------------------------------------------ refusing
+
+    def _stop(self, error: InglenookError) -> NoReturn:
+        """Refuse from within a callback of the parser."""
+        self._refuse(error)
+        raise _Stop
+
+    def _refuse(self, error: InglenookError) -> None:
+        """Answer with an error when the request's turn comes, take nothing more, and close."""
+        self._deaf = True
+        self._deadline = 0.0
+        if self._where == "body" and self._wire is None:
+            # The app is at it: it sees its client gone, and the client sees no whole answer.
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
+            self.transport.close()
+            return
+        exchange = self._wire or self._open(None, "1.1")
+        exchange.keep_alive = False
+        exchange.ready = False
+        exchange.refusal = error
+        exchange.advance()
+
+    # --------------------------------------------------------------------------------------- order and time
+
+    def _start_asgi_task(self, cycle: Any, app: Any) -> None:
+        self._turn = cycle
+        if isinstance(cycle, Exchange):
+            cycle.turn = True
+            cycle.advance()
+        else:
+            super()._start_asgi_task(cycle, app)
+
+    def answered(self, exchange: Exchange) -> None:
+        """An exchange of ours is complete."""
+        if exchange.keep_alive:
+            self.on_response_complete()
+            return
+        self.server_state.total_requests += 1
+        self._turn = None
+        if exchange.refusal is None or self.transport.is_closing():
+            self.transport.close()
+            return
+        # Closing with unread bytes in the socket would reset the connection before the client has read the answer.
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+        self.flow.resume_reading()
+        self._where = "lingering"
+        self._expect_within(_LINGER)
+
+    def on_response_complete(self) -> None:
+        self.server_state.total_requests += 1
+        self._turn = None
+        if self.transport.is_closing():
+            return
+        if self.pipeline:
+            self._start_asgi_task(*self.pipeline.pop())
+        elif self._where == "idle":
+            self._expect_within(self.timeout_keep_alive)
+        if self._stash:
+            self.loop.call_soon(self._parse_stash)
+        else:
+            self.flow.resume_reading()
+
+    def _parse_stash(self) -> None:
+        data, self._stash = self._stash, b""
+        if data and not self._deaf:
+            self.flow.resume_reading()
+            self._parse_in_slices(data)
+
+    def _expect_within(self, seconds: float) -> None:
+        """Set the one deadline of the connection. The timer is moved lazily: most requests never touch it."""
+        self._deadline = when = self.loop.time() + seconds
+        if self._timer is not None:
+            if self._timer.when() <= when:
+                return
+            self._timer.cancel()
+        self._timer = self.loop.call_at(when, self._too_late)
+
+    def _too_late(self) -> None:
+        self._timer = None
+        if not self._deadline or self.transport.is_closing():
+            return
+        if self.loop.time() < self._deadline - 0.001:
+            self._timer = self.loop.call_at(self._deadline, self._too_late)
+        elif self._where == "head":
+            self._refuse(TooSlow(f"the request's head took longer than {self.limits.head_timeout:g} s"))
+        elif self._where == "body":
+            if self.flow.read_paused:
+                self._expect_within(self.limits.body_timeout)  # we kept the client waiting
+            else:
+                self._refuse(TooSlow(f"nothing more of the body came for {self.limits.body_timeout:g} s"))
+        else:
+            self.transport.close()
+
+    # -------------------------------------------------------------------------------------------- bytes out
+
+    @property
+    def write_paused(self) -> bool:
+        """Whether the client reads slower than we write."""
+        return self.flow.write_paused
+
+    async def drain(self) -> None:
+        """Wait for a slow reader; one that takes nothing at all loses its connection."""
+        try:
+            async with asyncio.timeout(self.limits.write_timeout):
+                await self.flow.drain()
+        except TimeoutError:
+            self.transport.abort()
+
+    def common_headers(self) -> bytes:
+        """The header lines uvicorn gives every answer; it renews the list each second."""
+        source, lines = self._common
+        if source is not self.server_state.default_headers:
+            source = self.server_state.default_headers
+            lines = b"".join(b"%b: %b\r\n" % field for field in source)
+            type(self)._common = (source, lines)
+        return lines
+
+
+def wire_protocol(
+    table: WireTable,
+    *,
+    host_allowed: Callable[[str], bool],
+    origin_allowed: Callable[[str, str], bool],
+    limits: Limits | None = None,
+) -> type[WireProtocol]:
+    """The protocol class for `uvicorn.Config(http=...)`.
+
+    Args:
+        host_allowed: Whether requests may name this host (`Host` header, port included). Its verdicts are kept.
+        origin_allowed: Whether a page of this `Origin` may call the wire's routes under this `Host`.
+    """
+    return type(
+        "WireProtocol",
+        (WireProtocol,),
+        {
+            "table": table,
+            "limits": limits or Limits(),
+            "host_allowed": staticmethod(host_allowed),
+            "origin_allowed": staticmethod(origin_allowed),
+            "_verdicts": {},
+            "_common": (None, b""),
+        },
+    )
