@@ -1,0 +1,117 @@
+"""Groups of users. A group with a budget is a team."""
+
+from typing import Any
+
+from sqlalchemy import delete, select
+from sqlalchemy.orm import Session
+
+from inglenook.accounts import audit
+from inglenook.accounts.errors import NameTaken
+from inglenook.accounts.grants import remove_grants_of
+from inglenook.accounts.principal import Principal, Thing
+from inglenook.accounts.snapshot import GroupFacts, Live
+from inglenook.accounts.tables import Group, GroupMember, User
+from inglenook.accounts.users import name_key
+from inglenook.kit.errors import BadInput, NotFound
+from inglenook.kit.ids import new_id
+from inglenook.kit.time import now_ms
+
+
+class Groups:
+    """The groups of this server; they are read from the snapshot."""
+
+    def __init__(self, live: Live) -> None:
+        self._live = live
+
+    def everyone(self) -> list[GroupFacts]:
+        """All groups, oldest first."""
+        return sorted(self._live.now.groups.values(), key=lambda group: group.id)
+
+    async def create(self, actor: Principal, name: str, *, members: list[str], **fields: Any) -> GroupFacts:
+        """Make a group.
+
+        Args:
+            members: Ids of users.
+            fields: `budget_amount` and `budget_period`, both or none.
+
+        Raises:
+            NameTaken: there is a group of that name.
+            NotFound: one of the members does not exist.
+        """
+
+        def write(session: Session) -> str:
+            group = Group(id=new_id("grp"), created_at=now_ms(), **fields)
+            _rename(session, group, name)
+            session.add(group)
+            session.flush()
+            _set_members(session, group.id, members)
+            audit.record(session, actor, "group.created", Thing("group", group.id), name=name, members=members)
+            return group.id
+
+        return self._live.now.groups[await self._live.write(write)]
+
+    async def change(self, actor: Principal, group_id: str, changes: dict[str, Any]) -> GroupFacts:
+        """Change `name`, `members` (the whole list), `budget_amount` or `budget_period`.
+
+        Raises:
+            NotFound: there is no such group, or one of the members does not exist.
+            NameTaken: another group has that name.
+        """
+
+        def write(session: Session) -> None:
+            group = _get(session, group_id)
+            for field, value in changes.items():
+                if field == "name":
+                    _rename(session, group, value)
+                elif field == "members":
+                    _set_members(session, group_id, value)
+                else:
+                    setattr(group, field, value)
+            if (group.budget_amount is None) != (group.budget_period is None):
+                raise BadInput("a budget has an amount and a period", field="budget")
+            audit.record(session, actor, "group.changed", Thing("group", group_id), **changes)
+
+        await self._live.write(write)
+        return self._live.now.groups[group_id]
+
+    async def delete(self, actor: Principal, group_id: str) -> None:
+        """Delete a group and what was granted to it; its members stay.
+
+        Raises:
+            NotFound: there is no such group.
+        """
+
+        def write(session: Session) -> None:
+            group = _get(session, group_id)
+            audit.record(session, actor, "group.deleted", Thing("group", group_id), name=group.name)
+            remove_grants_of(session, ("group", group_id))
+            session.delete(group)
+
+        await self._live.write(write)
+
+
+def _rename(session: Session, group: Group, name: str) -> None:
+    name = name.strip()
+    if not name:
+        raise BadInput("a group needs a name", field="name")
+    key = name_key(name)
+    with session.no_autoflush:
+        if session.scalar(select(Group.id).where(Group.name_key == key, Group.id != group.id)) is not None:
+            raise NameTaken(f"there is a group {name!r} already; choose another name", field="name")
+    group.name, group.name_key = name, key
+
+
+def _set_members(session: Session, group_id: str, members: list[str]) -> None:
+    wanted = set(members)
+    known = set(session.scalars(select(User.id).where(User.id.in_(wanted))))
+    if missing := wanted - known:
+        raise NotFound(f"there is no user {sorted(missing)[0]}", field="members")
+    session.execute(delete(GroupMember).where(GroupMember.group_id == group_id))
+    session.add_all(GroupMember(group_id=group_id, user_id=user_id) for user_id in sorted(wanted))
+
+
+def _get(session: Session, group_id: str) -> Group:
+    group = session.get(Group, group_id)
+    if group is None:
+        raise NotFound(f"there is no group {group_id}")
+    return group

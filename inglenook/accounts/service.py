@@ -1,0 +1,251 @@
+"""Accounts as the other rooms and the server use them: one object that knows who is here.
+
+The functions without a `Principal` (`create_user`, `reset_password`, `create_key`) are the command line's. They work
+on a bare store before the first start, and on the server's own object while it runs.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import NamedTuple
+
+from fastapi import Request
+from sqlalchemy.orm import Session
+
+from inglenook.accounts import audit, sessions
+from inglenook.accounts.audit import CONSOLE
+from inglenook.accounts.errors import AccountDisabled, SetupDone, WrongPassword
+from inglenook.accounts.grants import Grants
+from inglenook.accounts.groups import Groups
+from inglenook.accounts.keys import Keys
+from inglenook.accounts.limiter import Limiter
+from inglenook.accounts.passwords import Passwords
+from inglenook.accounts.principal import Principal, Role, Thing
+from inglenook.accounts.sessions import COOKIE, SessionFacts, Sessions
+from inglenook.accounts.setup import Setup
+from inglenook.accounts.snapshot import Live
+from inglenook.accounts.tables import User
+from inglenook.accounts.users import Users, add_user, check_name, count_admins, name_key
+from inglenook.kit.errors import Unauthenticated
+from inglenook.store.database import Store
+
+log = logging.getLogger(__name__)
+
+#: Seconds between two writings of when keys were last used.
+NOTE_EVERY = 60.0
+#: What set-up attempts are counted under; folded names have no capitals, so it is nobody's.
+_SETUP = "SET-UP"
+
+
+class SignedIn(NamedTuple):
+    """A user who just signed in, and the token for the cookie."""
+
+    user: User
+    token: str
+
+
+class Accounts:
+    """Users, groups, keys, sessions, grants and the audit trail of one server."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.snapshot = Live(store)
+        self.grants = Grants(self.snapshot)
+        self.passwords = Passwords()
+        self.limiter = Limiter()
+        self.users = Users(store, self.snapshot, self.passwords)
+        self.groups = Groups(self.snapshot)
+        self.keys = Keys(store, self.snapshot, self.grants)
+        self.sessions = Sessions(store)
+        self.setup = Setup(self.snapshot)
+        self._noting: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Read who exists and what was granted. The tables must exist."""
+        await self.snapshot.load()
+        self.snapshot.watch()
+        self._noting = asyncio.create_task(self._note_key_uses(), name="accounts-note-uses")
+
+    async def stop(self) -> None:
+        """Write down what is only in memory. Call before the store closes."""
+        if self._noting is not None:
+            self._noting.cancel()
+            await asyncio.gather(self._noting, return_exceptions=True)
+            self._noting = None
+        await self.snapshot.stop()
+        await self.keys.note_uses()
+        self.passwords.close()
+
+    @property
+    def setup_token(self) -> str | None:
+        """The token for `/setup#token=…`, while the server has no administrator; the terminal prints it."""
+        return self.setup.token
+
+    def on_user_deleted(self, callback: Callable[[Session, str], None]) -> None:
+        """Have `callback(session, user_id)` called in the transaction that deletes a user.
+
+        Rooms above delete there what the user owned.
+        """
+        self.users.on_deleted(callback)
+
+    # ------------------------------------------------------------------------------------- who is asking
+
+    async def authenticate(self, request: Request) -> Principal:
+        """Who sent this request, by `Authorization: Bearer ink-…` or else by the session cookie.
+
+        Raises:
+            Unauthenticated: nobody we know.
+            NotSameOrigin: an unsafe request with a cookie that another site may have made.
+        """
+        scheme, _, credential = request.headers.get("authorization", "").partition(" ")
+        if scheme.lower() == "bearer":
+            principal = self.snapshot.principal_for_key(credential.strip().encode())
+            if principal is None:
+                raise Unauthenticated("the API key is unknown, revoked or expired; make a new one in the settings")
+            return principal
+        if COOKIE not in request.cookies:
+            raise Unauthenticated
+        sessions.check_not_forged(request)
+        session = await self.session_of(request)
+        principal = None if session is None else self.snapshot.principal_for_user(session.user_id)
+        if principal is None:
+            raise Unauthenticated("your session has ended; sign in again")
+        return principal
+
+    async def session_of(self, request: Request) -> SessionFacts | None:
+        """The session of the request's cookie, if it is good."""
+        token = request.cookies.get(COOKIE)
+        return None if token is None else await self.sessions.find(token)
+
+    # --------------------------------------------------------------------------------------- signing in
+
+    async def sign_in(self, request: Request, name: str, password: str) -> SignedIn:
+        """Check name and password and start a session in place of the one the browser had.
+
+        Raises:
+            TooMany: too many attempts on that name or from that address.
+            WrongPassword: one of the two is wrong; which one is not told.
+            AccountDisabled: both are right, but the account is disabled.
+        """
+        address = _address(request)
+        self.limiter.attempt(name_key(name), address)
+        user = await self.users.named(name)
+        if not await self.passwords.verify(user.password_hash if user else None, password) or user is None:
+            if user is not None:
+                refused = user
+                await self.store.write(lambda s: _record_refusal(s, refused, address))
+            raise WrongPassword
+        self.limiter.succeeded(name_key(name), address)
+        checked = user.password_hash
+        renewed = await self.passwords.hash_anew(password) if self.passwords.outdated(checked) else checked
+
+        def write(session: Session) -> SignedIn:
+            now = session.get(User, user.id)
+            if now is None or now.password_hash != checked:  # changed while we were hashing
+                raise WrongPassword
+            if now.disabled:
+                raise AccountDisabled
+            now.password_hash = renewed
+            token = _begin(session, request, now)
+            return SignedIn(now, token)
+
+        return await self.store.write(write)
+
+    async def set_up(self, request: Request, token: str, name: str, password: str) -> SignedIn:
+        """Make the first administrator and sign in.
+
+        Raises:
+            SetupDone: there is an administrator already.
+            WrongSetupToken: the token is not the one the terminal printed.
+            TooMany: too many wrong tokens.
+            BadInput: name or password will not do.
+        """
+        if not self.setup.needed:
+            raise SetupDone
+        address = _address(request)
+        self.limiter.attempt(_SETUP, address)
+        self.setup.check(token)
+        self.limiter.succeeded(_SETUP, address)
+        check_name(name)
+        hashed = await self.passwords.hash(password)
+
+        def write(session: Session) -> SignedIn:
+            if count_admins(session) > 0:
+                raise SetupDone
+            user = add_user(session, CONSOLE, name, hashed, Role.ADMIN)
+            session.flush()
+            return SignedIn(user, _begin(session, request, user))
+
+        return await self.snapshot.write(write)
+
+    async def change_password(self, request: Request, principal: Principal, current: str, new: str) -> None:
+        """Give the principal a new password and sign them out everywhere else.
+
+        Raises:
+            TooMany: too many attempts at the current password.
+            WrongPassword: `current` is not it.
+            BadInput: `new` will not do.
+        """
+        address = _address(request)
+        self.limiter.attempt(name_key(principal.name), address)
+        await self.users.check_password(principal.user_id, current)
+        self.limiter.succeeded(name_key(principal.name), address)
+        session = await self.session_of(request)
+        await self.users.set_password(principal, principal.user_id, new, keep=session.id if session else None)
+
+    # ------------------------------------------------------------------------------------- command line
+
+    async def create_user(self, name: str, password: str, role: Role | str = Role.MEMBER) -> str:
+        """Make a user; returns its id.
+
+        Raises:
+            BadInput: name or password will not do.
+            NameTaken: somebody has that name.
+        """
+        return (await self.users.create(CONSOLE, name, password, Role(role))).id
+
+    async def reset_password(self, name: str, password: str) -> None:
+        """Give a user a new password and sign them out everywhere.
+
+        Raises:
+            NotFound: there is no such user.
+            BadInput: the password will not do.
+        """
+        user = await self.users.find(name)
+        await self.users.set_password(CONSOLE, user.id, password)
+
+    async def create_key(self, user_name: str, key_name: str) -> str:
+        """Make an API key for a user and return it; it cannot be had again.
+
+        Raises:
+            NotFound: there is no such user.
+        """
+        user = await self.users.find(user_name)
+        _key, secret = await self.keys.create(CONSOLE, user.id, key_name)
+        return secret
+
+    async def _note_key_uses(self) -> None:
+        while True:
+            await asyncio.sleep(NOTE_EVERY)
+            try:
+                await self.keys.note_uses()
+            except Exception:
+                log.exception("cannot write down when keys were last used")
+
+
+def _address(request: Request) -> str | None:
+    return request.client.host if request.client else None
+
+
+def _begin(session: Session, request: Request, user: User) -> str:
+    token = sessions.begin(
+        session, user.id, request.headers.get("user-agent", ""), replaces=request.cookies.get(COOKIE)
+    )
+    actor = Principal(user_id=user.id, name=user.name)
+    audit.record(session, actor, "session.created", Thing("user", user.id), address=_address(request))
+    return token
+
+
+def _record_refusal(session: Session, user: User, address: str | None) -> None:
+    nobody = Principal(user_id="", name="somebody")
+    audit.record(session, nobody, "session.refused", Thing("user", user.id), name=user.name, address=address)

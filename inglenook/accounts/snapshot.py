@@ -1,0 +1,270 @@
+"""Who exists and what was granted, in memory: what every request asks, so that no request waits on the database.
+
+`Snapshot` is immutable and made from the tables in one go. `Live` holds the newest one; its `write` is the only door
+through which the tables behind it change: it locks the version row, runs the change, and reads the new snapshot in
+the same transaction, so that once `write` returns, everybody in this process acts on the change. Other processes
+(several servers on PostgreSQL) notice by the version number within half a second.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from hashlib import sha256
+from typing import NamedTuple, TypeVar
+
+from msgspec import Struct
+from sqlalchemy import select, text, update
+from sqlalchemy.orm import Session
+
+from inglenook.accounts.principal import Principal, Role, Verb
+from inglenook.accounts.tables import AccountsState, ApiKey, Grant, Group, GroupMember, User
+from inglenook.kit.errors import InglenookError
+from inglenook.kit.ids import new_id
+from inglenook.kit.time import now_ms
+from inglenook.store.database import Store, after_commit
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+#: Seconds between two looks at the version number, where other processes may change it.
+WATCH_EVERY = 0.5
+#: Subject of grants that hold for everyone.
+EVERYONE = ("everyone", "")
+
+
+class UserFacts(Struct, frozen=True, kw_only=True):
+    """A user as permissions and requests need it."""
+
+    id: str
+    name: str
+    display_name: str
+    role: Role
+    groups: frozenset[str]
+    language: str | None
+    theme: str | None
+    disabled: bool
+    created_at: int
+
+
+class GroupFacts(Struct, frozen=True, kw_only=True):
+    """A group; a budget (millionths of the currency unit per `day`, `week` or `month`) makes it a team."""
+
+    id: str
+    name: str
+    members: frozenset[str]
+    budget_amount: int | None
+    budget_period: str | None
+    created_at: int
+
+
+class KeyFacts(NamedTuple):
+    """A key that is not revoked, and whom it stands for."""
+
+    principal: Principal
+    expires_at: int | None
+
+
+Subject = tuple[str, str]
+Granted = dict[tuple[str, str | None], frozenset[Verb]]
+
+
+class Snapshot(Struct, frozen=True, kw_only=True):
+    """Accounts at one version. Keys of disabled users are not in it.
+
+    Attributes:
+        keys: By the SHA-256 digest of the whole key.
+        live_keys: Ids of the keys in `keys`.
+        grants: Verbs as granted (implications are `accounts.grants`' matter), by subject, then by kind and id.
+    """
+
+    version: int
+    users: dict[str, UserFacts]
+    groups: dict[str, GroupFacts]
+    keys: dict[bytes, KeyFacts]
+    live_keys: frozenset[str]
+    grants: dict[Subject, Granted]
+
+    @property
+    def has_admin(self) -> bool:
+        """Whether somebody can administer the server."""
+        return any(user.role is Role.ADMIN and not user.disabled for user in self.users.values())
+
+
+EMPTY = Snapshot(version=-1, users={}, groups={}, keys={}, live_keys=frozenset(), grants={})
+
+
+class Live:
+    """The newest snapshot. The object stays the same for the life of the server; what it shows changes."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._now = EMPTY
+        self._watcher: asyncio.Task[None] | None = None
+        #: When each key was last used, until that is written down.
+        self.keys_used: dict[str, int] = {}
+
+    @property
+    def now(self) -> Snapshot:
+        """The newest snapshot."""
+        return self._now
+
+    @property
+    def version(self) -> int:
+        """Its number; grows with every change."""
+        return self._now.version
+
+    def principal_for_key(self, credential: bytes) -> Principal | None:
+        """Whom an API key (`ink-…`, as sent, without its scheme word) stands for; None if it is not good."""
+        facts = self._now.keys.get(sha256(credential).digest())
+        if facts is None:
+            return None
+        now = now_ms()
+        if facts.expires_at is not None and facts.expires_at <= now:
+            return None
+        self.keys_used[facts.principal.key_id or ""] = now
+        return facts.principal
+
+    def principal_for_user(self, user_id: str) -> Principal | None:
+        """The user as a principal; None if there is no such user or it is disabled."""
+        user = self._now.users.get(user_id)
+        return None if user is None or user.disabled else as_principal(user)
+
+    async def write(self, fn: Callable[[Session], T]) -> T:
+        """Run a change of accounts in one transaction; once this returns, the snapshot shows it."""
+
+        def change(session: Session) -> T:
+            version = _lock(session)
+            result = fn(session)
+            session.flush()
+            snapshot = _load(session, version)
+            after_commit(session, lambda: self._show(snapshot))
+            return result
+
+        return await self._store.write(change)
+
+    async def load(self) -> None:
+        """Read the snapshot as it is, creating the first one (with its default grants) in a new database."""
+        if await self._store.read(_version) is None:
+            await self.write(lambda _session: None)
+        else:
+            self._show(await self._store.read(lambda s: _load(s, _version(s) or 0)))
+
+    def watch(self) -> None:
+        """Follow changes that other processes make. On SQLite there are none: one process holds the file."""
+        if not self._store.is_sqlite and self._watcher is None:
+            self._watcher = asyncio.create_task(self._watch(), name="accounts-watch")
+
+    async def stop(self) -> None:
+        """Stop following."""
+        if self._watcher is not None:
+            self._watcher.cancel()
+            await asyncio.gather(self._watcher, return_exceptions=True)
+            self._watcher = None
+
+    def _show(self, snapshot: Snapshot) -> None:
+        if snapshot.version > self._now.version:
+            self._now = snapshot
+
+    async def _watch(self) -> None:
+        while True:
+            await asyncio.sleep(WATCH_EVERY)
+            try:
+                if (await self._store.read(_version) or 0) > self._now.version:
+                    await self.load()
+            except InglenookError:
+                return  # the store is closed
+            except Exception:
+                log.exception("cannot see whether accounts changed; trying again")
+
+
+def as_principal(user: UserFacts, key_id: str | None = None) -> Principal:
+    """A user as somebody who acts."""
+    return Principal(user_id=user.id, name=user.name, role=user.role, groups=user.groups, key_id=key_id)
+
+
+def _version(session: Session) -> int | None:
+    return session.scalar(select(AccountsState.version).where(AccountsState.id == 1))
+
+
+def _lock(session: Session) -> int:
+    """Lock the version row until the transaction ends, creating it with the default grants in a new database."""
+    created = session.execute(
+        text("INSERT INTO accounts_state (id, version) VALUES (1, 0) ON CONFLICT (id) DO NOTHING RETURNING id")
+    ).all()
+    if created:
+        session.add(
+            Grant(
+                id=new_id("grt"),
+                subject_kind=EVERYONE[0],
+                subject_id=EVERYONE[1],
+                verb=Verb.USE.value,
+                thing_kind="model",
+                thing_id=None,
+                created_at=now_ms(),
+            )
+        )
+    session.execute(update(AccountsState).where(AccountsState.id == 1).values(version=AccountsState.version + 1))
+    return _version(session) or 0
+
+
+def _load(session: Session, version: int) -> Snapshot:
+    members: dict[str, set[str]] = {}
+    memberships: dict[str, set[str]] = {}
+    for group_id, user_id in session.execute(select(GroupMember.group_id, GroupMember.user_id)):
+        members.setdefault(group_id, set()).add(user_id)
+        memberships.setdefault(user_id, set()).add(group_id)
+    groups = {
+        row.id: GroupFacts(
+            id=row.id,
+            name=row.name,
+            members=frozenset(members.get(row.id, ())),
+            budget_amount=row.budget_amount,
+            budget_period=row.budget_period,
+            created_at=row.created_at,
+        )
+        for row in session.execute(select(*Group.__table__.columns))
+    }
+    users = {
+        row.id: UserFacts(
+            id=row.id,
+            name=row.name,
+            display_name=row.display_name,
+            role=Role(row.role),
+            groups=frozenset(memberships.get(row.id, ())),
+            language=row.language,
+            theme=row.theme,
+            disabled=row.disabled,
+            created_at=row.created_at,
+        )
+        for row in session.execute(select(*User.__table__.columns))
+    }
+    keys = _load_keys(session, users)
+    return Snapshot(
+        version=version,
+        users=users,
+        groups=groups,
+        keys=keys,
+        live_keys=frozenset(facts.principal.key_id or "" for facts in keys.values()),
+        grants=_load_grants(session),
+    )
+
+
+def _load_keys(session: Session, users: dict[str, UserFacts]) -> dict[bytes, KeyFacts]:
+    keys = {}
+    rows = session.execute(
+        select(ApiKey.id, ApiKey.user_id, ApiKey.sha256, ApiKey.expires_at).where(ApiKey.revoked_at.is_(None))
+    )
+    for key_id, user_id, digest, expires_at in rows:
+        user = users[user_id]
+        if not user.disabled:
+            keys[bytes.fromhex(digest)] = KeyFacts(as_principal(user, key_id), expires_at)
+    return keys
+
+
+def _load_grants(session: Session) -> dict[Subject, Granted]:
+    grants: dict[Subject, Granted] = {}
+    for row in session.execute(select(*Grant.__table__.columns)):
+        granted = grants.setdefault((row.subject_kind, row.subject_id), {})
+        about = (row.thing_kind, row.thing_id)
+        granted[about] = granted.get(about, frozenset()) | {Verb(row.verb)}
+    return grants

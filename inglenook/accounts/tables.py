@@ -1,0 +1,120 @@
+"""The tables of accounts. Every change of them that a permission depends on goes through `snapshot.Live.write`."""
+
+from typing import Any
+
+from sqlalchemy import BigInteger, ForeignKey, Index, String
+from sqlalchemy.orm import Mapped, mapped_column
+
+from inglenook.store.tables import Table
+
+
+class AccountsState(Table):
+    """One row: the number of the snapshot. Whoever changes accounts locks it first."""
+
+    __tablename__ = "accounts_state"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    version: Mapped[int] = mapped_column(BigInteger)
+
+
+class User(Table):
+    """A person with an account. `name_key` is `name` folded, so that names are unique whatever their case."""
+
+    __tablename__ = "users"
+
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    name: Mapped[str] = mapped_column(String(64))
+    name_key: Mapped[str] = mapped_column(String(200), unique=True)
+    display_name: Mapped[str] = mapped_column(String(120))
+    role: Mapped[str] = mapped_column(String(16))
+    password_hash: Mapped[str] = mapped_column(String(200))
+    language: Mapped[str | None] = mapped_column(String(16))
+    theme: Mapped[str | None] = mapped_column(String(16))
+    disabled: Mapped[bool] = mapped_column(default=False)
+    created_at: Mapped[int] = mapped_column(BigInteger)
+    last_seen_at: Mapped[int | None] = mapped_column(BigInteger)
+
+
+class Group(Table):
+    """A group of users; with a budget it is a team. `budget_amount` is in millionths of the currency unit."""
+
+    __tablename__ = "groups"
+
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    name: Mapped[str] = mapped_column(String(64))
+    name_key: Mapped[str] = mapped_column(String(200), unique=True)
+    budget_amount: Mapped[int | None] = mapped_column(BigInteger)
+    budget_period: Mapped[str | None] = mapped_column(String(16))
+    created_at: Mapped[int] = mapped_column(BigInteger)
+
+
+class GroupMember(Table):
+    """A user is in a group."""
+
+    __tablename__ = "group_members"
+
+    group_id: Mapped[str] = mapped_column(ForeignKey("groups.id", ondelete="CASCADE"), primary_key=True)
+    user_id: Mapped[str] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), primary_key=True, index=True)
+
+
+class LoginSession(Table):
+    """A browser that is signed in. The token itself is only in the cookie; here is its SHA-256."""
+
+    __tablename__ = "sessions"
+
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    token_hash: Mapped[str] = mapped_column(String(64), unique=True)
+    user_id: Mapped[str] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    created_at: Mapped[int] = mapped_column(BigInteger)
+    expires_at: Mapped[int] = mapped_column(BigInteger, index=True)
+    last_used_at: Mapped[int] = mapped_column(BigInteger)
+    user_agent: Mapped[str] = mapped_column(String(300), default="")
+
+
+class ApiKey(Table):
+    """A key for programs. The key itself is shown once; here is its SHA-256 and the beginning people know it by."""
+
+    __tablename__ = "api_keys"
+
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    user_id: Mapped[str] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    name: Mapped[str] = mapped_column(String(120))
+    sha256: Mapped[str] = mapped_column(String(64), unique=True)
+    prefix: Mapped[str] = mapped_column(String(16))
+    created_at: Mapped[int] = mapped_column(BigInteger)
+    expires_at: Mapped[int | None] = mapped_column(BigInteger)
+    last_used_at: Mapped[int | None] = mapped_column(BigInteger)
+    revoked_at: Mapped[int | None] = mapped_column(BigInteger)
+
+
+class Grant(Table):
+    """Somebody may do something. `subject_id` is empty for everyone; without `thing_id` it holds for the whole kind."""
+
+    __tablename__ = "grants"
+    __table_args__ = (Index("ix_grants_thing", "thing_kind", "thing_id"),)
+
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    subject_kind: Mapped[str] = mapped_column(String(16))
+    subject_id: Mapped[str] = mapped_column(String(40), default="")
+    verb: Mapped[str] = mapped_column(String(16))
+    thing_kind: Mapped[str] = mapped_column(String(32))
+    thing_id: Mapped[str | None] = mapped_column(String(300))
+    created_at: Mapped[int] = mapped_column(BigInteger)
+
+
+class Audit(Table):
+    """What was done, by whom. Rows are only ever added, in the transaction of the act (`audit.record`).
+
+    `actor_id` refers to nothing, so that a record outlives the account it names.
+    """
+
+    __tablename__ = "audit"
+
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    at: Mapped[int] = mapped_column(BigInteger, index=True)
+    actor_id: Mapped[str] = mapped_column(String(40), index=True)
+    actor_name: Mapped[str] = mapped_column(String(120))
+    act: Mapped[str] = mapped_column(String(64))
+    thing_kind: Mapped[str] = mapped_column(String(32))
+    thing_id: Mapped[str | None] = mapped_column(String(300))
+    details: Mapped[dict[str, Any]]
