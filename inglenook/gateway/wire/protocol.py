@@ -10,7 +10,6 @@ exchange, `pipeline` holds those whose turn has not come, `_start_asgi_task` sta
 
 import asyncio
 import logging
-from collections.abc import Callable
 from typing import Any, NoReturn
 
 import httptools
@@ -45,7 +44,6 @@ class Limits(Struct, frozen=True, kw_only=True):
     Attributes:
         head: Size of a request's head (line and fields), and of anything else that is not body.
         fields: Number of header fields.
-        body: Size of a body on the wire's routes; the framework's routes have their own limit.
         pipeline: Requests that may wait on one connection; more are left in the socket.
         head_timeout: From a head's first byte, or the connection's start, to its last.
         body_timeout: Between two pieces of a body.
@@ -54,7 +52,6 @@ class Limits(Struct, frozen=True, kw_only=True):
 
     head: int = 32 * 1024
     fields: int = 100
-    body: int = 64 * 1024 * 1024
     pipeline: int = 16
     head_timeout: float = 10.0
     body_timeout: float = 30.0
@@ -70,8 +67,6 @@ class WireProtocol(HttpToolsProtocol):
 
     table: WireTable
     limits: Limits
-    host_allowed: Callable[[str], bool]
-    origin_allowed: Callable[[str, str], bool]
     _verdicts: dict[bytes, bool]
     _common: tuple[Any, bytes]
 
@@ -234,8 +229,8 @@ class WireProtocol(HttpToolsProtocol):
                 super().on_body(body)
             return
         exchange.length += len(body)
-        if exchange.length > self.limits.body:
-            self._stop(TooLarge(f"the body is larger than {self.limits.body} bytes"))
+        if exchange.length > self.table.body_limit:
+            self._stop(TooLarge(f"the body is larger than {self.table.body_limit} bytes"))
         if not exchange.body:
             exchange.body = body
         elif isinstance(exchange.body, bytearray):
@@ -300,7 +295,7 @@ class WireProtocol(HttpToolsProtocol):
     def _verdict(self, host: bytes) -> bool:
         verdict = self._verdicts.get(host)
         if verdict is None:
-            verdict = self.host_allowed(host.decode("latin-1"))
+            verdict = self.table.local or self.table.hosts.host_allowed(host.decode("latin-1"))
             if len(self._verdicts) < _KNOWN_VERDICTS:
                 self._verdicts[host] = verdict
         return verdict
@@ -333,15 +328,15 @@ class WireProtocol(HttpToolsProtocol):
             allow = match.resource.allow.decode()
             self._stop(MethodNotAllowed(f"{match.path} answers to {allow}", details={"allow": allow}))
         origin = fields.get(b"origin")
-        if origin is not None and not self.origin_allowed(
+        if origin is not None and not self.table.hosts.origin_allowed(
             origin.decode("latin-1"), fields.get(b"host", b"").decode("latin-1")
         ):
             self._stop(OriginRefused())
         if fields.get(b"content-encoding", b"identity").lower() != b"identity":
             self._stop(EncodingRefused())
         length = fields.get(b"content-length")
-        if length is not None and int(length) > self.limits.body:
-            self._stop(TooLarge(f"the body has {int(length)} bytes, the limit is {self.limits.body}"))
+        if length is not None and int(length) > self.table.body_limit:
+            self._stop(TooLarge(f"the body has {int(length)} bytes, the limit is {self.table.body_limit}"))
         fields.pop(b"cookie", None)
         exchange.request = WireRequest(
             method.decode("ascii"),
@@ -350,6 +345,7 @@ class WireProtocol(HttpToolsProtocol):
             headers=fields,
             peer=self.client,
             params=match.params,
+            local=self.table.local,
         )
         if self.expect_100_continue:
             exchange.expects = True
@@ -483,28 +479,10 @@ class WireProtocol(HttpToolsProtocol):
         return lines
 
 
-def wire_protocol(
-    table: WireTable,
-    *,
-    host_allowed: Callable[[str], bool],
-    origin_allowed: Callable[[str, str], bool],
-    limits: Limits | None = None,
-) -> type[WireProtocol]:
-    """The protocol class for `uvicorn.Config(http=...)`.
-
-    Args:
-        host_allowed: Whether requests may name this host (`Host` header, port included). Its verdicts are kept.
-        origin_allowed: Whether a page of this `Origin` may call the wire's routes under this `Host`.
-    """
+def wire_protocol(table: WireTable, limits: Limits | None = None) -> type[WireProtocol]:
+    """The protocol class that serves `table`, for `uvicorn.Config(http=...)`. One class for each server."""
     return type(
         "WireProtocol",
         (WireProtocol,),
-        {
-            "table": table,
-            "limits": limits or Limits(),
-            "host_allowed": staticmethod(host_allowed),
-            "origin_allowed": staticmethod(origin_allowed),
-            "_verdicts": {},
-            "_common": (None, b""),
-        },
+        {"table": table, "limits": limits or Limits(), "_verdicts": {}, "_common": (None, b"")},
     )

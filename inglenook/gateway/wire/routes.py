@@ -23,9 +23,10 @@ class WireRequest:
         body: At most the configured limit.
         peer: Address and port of the other end of the connection (a reverse proxy, if there is one).
         params: Captures of the route's path, percent-decoded.
+        local: Whether it came through a socket that only the owner of the data can open (`WireTable.local`).
     """
 
-    __slots__ = ("_raw_query", "body", "headers", "method", "params", "path", "peer")
+    __slots__ = ("_raw_query", "body", "headers", "local", "method", "params", "path", "peer")
 
     def __init__(
         self,
@@ -37,6 +38,7 @@ class WireRequest:
         body: bytes = b"",
         peer: tuple[str, int] | None = None,
         params: dict[str, str] | None = None,
+        local: bool = False,
     ) -> None:
         self.method = method
         self.path = path
@@ -44,6 +46,7 @@ class WireRequest:
         self.body = body
         self.peer = peer
         self.params = {} if params is None else params
+        self.local = local
         self._raw_query = raw_query
 
     @property
@@ -148,10 +151,25 @@ class Match(NamedTuple):
     params: dict[str, str] | None
 
 
+class HostRules(Protocol):
+    """Which names requests may call this server by (`kit.hosts.HostPolicy`)."""
+
+    def host_allowed(self, host: str) -> bool:
+        """Whether a request may name `host` (the `Host` header, port included). The wire keeps the verdicts."""
+        ...
+
+    def origin_allowed(self, origin: str, host: str) -> bool:
+        """Whether a page of this `Origin` may call the wire's routes under this `Host`."""
+        ...
+
+
 class WireTable:
-    """All routes of one port. Immutable once made.
+    """All routes of one port, and what it asks of every request. Immutable once made.
 
     Args:
+        hosts: Names this port answers to.
+        body_limit: Largest body on these routes, in bytes.
+        local: The port is a socket that only the owner of the data can open: any host name will do.
         base_path: The routes answer under this prefix too (`/ai`), for proxies that do not strip it.
         render_error: Shape of errors on routes that have none of their own.
     """
@@ -160,10 +178,16 @@ class WireTable:
         self,
         routes: Iterable[WireRoute],
         *,
+        hosts: HostRules,
         base_path: str = "",
+        body_limit: int = 64 * 1024 * 1024,
+        local: bool = False,
         render_error: RenderError = render_plain,
     ) -> None:
         self.routes = tuple(routes)
+        self.hosts = hosts
+        self.body_limit = body_limit
+        self.local = local
         self.render_error = render_error
         self._prefix = base_path.rstrip("/").encode()
         self._patterns: list[Resource] = []

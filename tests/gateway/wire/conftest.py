@@ -106,6 +106,14 @@ def handlers() -> Handlers:
     return Handlers()
 
 
+class Hosts:
+    def host_allowed(self, host: str) -> bool:
+        return host.split(":")[0] in ("127.0.0.1", "localhost")
+
+    def origin_allowed(self, origin: str, host: str) -> bool:
+        return origin == f"http://{host}"
+
+
 StartServer = Callable[..., Awaitable[Served]]
 
 
@@ -114,13 +122,11 @@ async def start(handlers: Handlers) -> AsyncIterator[StartServer]:
     """Start a server with other limits: `await start(body=1000)`; they all stop with the test."""
     async with contextlib.AsyncExitStack() as stack:
 
-        async def begin(*, base_path: str = "", keep_alive: float = 20, **limits: float) -> Served:
-            protocol = wire_protocol(
-                WireTable(handlers.routes(), base_path=base_path),
-                host_allowed=lambda host: host.split(":")[0] in ("127.0.0.1", "localhost"),
-                origin_allowed=lambda origin, host: origin == f"http://{host}",
-                limits=Limits(**limits),  # type: ignore[arg-type]
-            )
+        async def begin(
+            *, base_path: str = "", body: int = 10_000_000, local: bool = False, keep_alive: float = 20, **limits: float
+        ) -> Served:
+            table = WireTable(handlers.routes(), hosts=Hosts(), base_path=base_path, body_limit=body, local=local)
+            protocol = wire_protocol(table, Limits(**limits))  # type: ignore[arg-type]
             return await stack.enter_async_context(serve(protocol, keep_alive=keep_alive))
 
         yield begin
