@@ -1,7 +1,7 @@
 """The contract of a kind of run: chat answers, flows, agents, ingestions are each one."""
 
 from collections.abc import AsyncIterator, Callable
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, NoReturn, Protocol
 
 from msgspec import Struct
 from sqlalchemy.orm import Session
@@ -36,8 +36,11 @@ class RunContext(Protocol):
     epoch: int
     actor: Principal
     input: dict[str, Any]
-    #: The fold over the journal so far: empty at first, filled after a takeover.
-    state: dict[str, Any]
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """The fold over the journal so far: near empty at first, filled after a takeover. Do not change it."""
+        ...
 
     def delta(self, payload: dict[str, Any]) -> None:
         """Send a small piece to live watchers at once; it is journaled in a slice within about 100 ms."""
@@ -56,8 +59,21 @@ class RunContext(Protocol):
         """Append `run.finished` with `output`. A kind that returns without it gets one with no output."""
         ...
 
+    async def wait(self, payload: dict[str, Any], *, project: Callable[[Session], None] | None = None) -> NoReturn:
+        """Put the run to rest, out of memory, until an input comes; `payload` says what it waits for.
+
+        Never returns: it leaves `execute` by `runs.errors.Suspended`, which must be let through. After an input the
+        run is executed from the beginning with the folded state.
+        """
+        ...
+
+    async def take_inputs(self) -> list[RunInput]:
+        """The inputs that came and were not taken yet, without waiting; each is journaled as `run.input`."""
+        ...
+
     def inputs(self) -> AsyncIterator[RunInput]:
-        """Inputs as they come, cancel excepted: that arrives as `asyncio.CancelledError` in `execute`."""
+        """Inputs as they come, each journaled as `run.input` before it is given. Cancel is not among them: that
+        arrives as `asyncio.CancelledError` in `execute`."""
         ...
 
 
@@ -69,14 +85,20 @@ class RunKind(Protocol):
     on_crash: Literal["resume", "interrupt"]
 
     def fold(self, state: dict[str, Any], event: RunEvent) -> dict[str, Any]:
-        """The state after `event`; pure. `run.delta` payloads are `{"deltas": [payload, …]}`."""
+        """The state after `event`; pure, and it leaves `state` and `event` unchanged.
+
+        It gets the events of `runs` too and passes over those it does not care for. `run.delta` payloads are
+        `{"deltas": [payload, …]}`; how deltas are cut into slices must make no difference. Erased payloads are empty.
+        """
         ...
 
     async def execute(self, run: RunContext) -> None:
-        """Do the work. An exception fails the run with the error's message; `CancelledError` cancels it."""
+        """Do the work. An exception fails the run; people see the message of a `kit.errors` class and only the
+        type of any other. Cancelled (`CancelledError`) it should end soon; what was streamed is kept."""
         ...
 
     def settle(self, session: Session, run_id: str, status: str, state: dict[str, Any], error: str | None) -> None:
         """Bring projections in line when the run ended other than by `finish`: `failed`, `cancelled`,
-        `interrupted` or `parked`. Runs in the transaction of that last event."""
+        `interrupted` or `parked`. Runs in the transaction of that last event, with the state after it; `error` is
+        its reason for people (None when cancelled)."""
         ...

@@ -1,0 +1,349 @@
+"""One execution of a run: what `RunKind.execute` holds, and how it comes to rest."""
+
+import asyncio
+import itertools
+import logging
+from collections.abc import AsyncIterator, Callable, Sequence
+from functools import partial
+from typing import Any, Literal, NoReturn
+
+from msgspec import Struct, structs
+from sqlalchemy import select, update
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
+
+from inglenook.accounts.principal import Principal
+from inglenook.kit.errors import InglenookError, Unavailable
+from inglenook.kit.time import now_ms
+from inglenook.runs import endings
+from inglenook.runs.endings import Ending
+from inglenook.runs.errors import LeaseLost, RunEnded, Suspended
+from inglenook.runs.journal import DELTA, Journal, Recorded, encode, fold
+from inglenook.runs.kinds import RunEvent, RunInput, RunKind
+from inglenook.runs.live import Stream
+from inglenook.runs.tables import QUEUED, RUNNING, WAITING, RunInputRow, RunRow
+from inglenook.store.database import Store
+
+log = logging.getLogger(__name__)
+
+CANCEL = "cancel"
+#: Seconds between attempts to record a run's end when the database refuses (a full disk).
+RETRIES = (0.1, 0.5, 1, 2, 5, 10, 30)
+
+Project = Callable[[Session], None]
+
+
+class Timing(Struct, frozen=True, kw_only=True):
+    """Seconds: how long deltas gather before they are journaled, and how long a lease lasts unless renewed."""
+
+    slice: float = 0.1
+    lease: float = 30.0
+
+
+class Host(Struct, frozen=True, kw_only=True):
+    """What an execution needs of the service."""
+
+    store: Store
+    journal: Journal
+    timing: Timing
+    #: Queue the run again, in the session's transaction.
+    enqueue: Callable[[Session, str], None]
+
+
+class Execution:
+    """The `RunContext` of one lease. Everything it writes carries its epoch."""
+
+    def __init__(
+        self, host: Host, kind: RunKind, *, run_id: str, epoch: int, actor: Principal, given: dict[str, Any]
+    ) -> None:
+        self.run_id = run_id
+        self.epoch = epoch
+        self.actor = actor
+        self.input = given
+        self.kind = kind
+        #: The status this execution brought the run to, once committed.
+        self.rested: str | None = None
+        #: Whether another holder took the run over.
+        self.lost = False
+        self.stream: Stream
+        self._host = host
+        self._streamed = False
+        self._stop: Literal["cancel", "shutdown"] | None = None
+        self._work: asyncio.Task[None] | None = None
+        self._lock = asyncio.Lock()
+        #: JSON of `stream.tail`, item by item.
+        self._encoded: list[bytes] = []
+        #: Deltas that came while events were being committed: they follow those events.
+        self._held: list[dict[str, Any]] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        #: What made journaling deltas impossible.
+        self._fault: Exception | None = None
+        self._flushes: set[asyncio.Task[None]] = set()
+        self._inputs = asyncio.Event()
+
+    def open(self, seq: int, state: dict[str, Any], *, streamed: bool) -> None:
+        """Begin with the `state` that the journal holds up to `seq`; `streamed`: there are delta slices in it."""
+        self._streamed = streamed
+        self.stream = Stream(self.kind, epoch=self.epoch, seq=seq, state=state, status=RUNNING)
+
+    # ------------------------------------------------------------------------------------- what a kind uses
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """The fold over the journal so far."""
+        return self.stream.state
+
+    def delta(self, payload: dict[str, Any]) -> None:
+        """Send a small piece to live watchers at once; it is journaled in a slice within about 100 ms."""
+        self._check()
+        data = encode(payload)
+        if self._held is not None:
+            self._held.append(payload)
+            return
+        self._encoded.append(data)
+        self.stream.push(payload)
+        if self._timer is None:
+            self._arm(self._host.timing.slice)
+
+    async def append(self, *events: RunEvent, project: Project | None = None) -> int:
+        """Commit pending deltas, then `events`, with `project` in the same transaction; returns the last seq."""
+        return await self._write(events, project)
+
+    async def finish(self, output: dict[str, Any] | None = None, *, project: Project | None = None) -> None:
+        """Append `run.finished` with `output`, with `project` in the same transaction."""
+        await self._write((), project, endings.finished(output))
+
+    async def wait(self, payload: dict[str, Any], *, project: Project | None = None) -> NoReturn:
+        """Put the run to rest until an input comes; `payload` says what it waits for.
+
+        Raises:
+            Suspended: always, to leave `execute`; let it through. After an input the run is executed from the
+                beginning with the folded state.
+        """
+        await self._write((), project, endings.waiting(payload))
+        raise Suspended
+
+    async def park(self, reason: str, **facts: Any) -> NoReturn:
+        """Put the run to rest until a person decides; as `wait`, but a `retry` or `resolve` input is needed."""
+        await self._write((), None, endings.parked(reason, **facts))
+        raise Suspended
+
+    async def take_inputs(self) -> list[RunInput]:
+        """The inputs that have come and were not taken yet; taking journals each as `run.input`."""
+        self._inputs.clear()
+        found = (
+            select(RunInputRow)
+            .where(RunInputRow.run_id == self.run_id, RunInputRow.consumed_at.is_(None), RunInputRow.kind != CANCEL)
+            .order_by(RunInputRow.id)
+        )
+        rows = await self._host.store.read(lambda s: s.scalars(found).all())
+        taken = [RunInput(id=row.id, kind=row.kind, payload=row.payload) for row in rows]
+        if taken:
+            events = [
+                RunEvent(type="run.input", payload={"id": i.id, "kind": i.kind, "payload": i.payload}) for i in taken
+            ]
+            consume = update(RunInputRow).where(RunInputRow.id.in_([i.id for i in taken])).values(consumed_at=now_ms())
+
+            def consumed(session: Session) -> None:
+                session.connection().execute(consume)
+
+            await self._write(events, consumed)
+        return taken
+
+    async def inputs(self) -> AsyncIterator[RunInput]:
+        """Inputs as they come; endless."""
+        while True:
+            for taken in await self.take_inputs():
+                yield taken
+            await self._inputs.wait()
+
+    # ---------------------------------------------------------------------------------- what the service uses
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether somebody asked for it to stop."""
+        return self._stop == "cancel"
+
+    def poke(self) -> None:
+        """An input has come."""
+        self._inputs.set()
+
+    def stop(self, reason: Literal["cancel", "shutdown"]) -> None:
+        """Cancel the work: somebody asked for it, or the server stops."""
+        if self._stop != "cancel":
+            self._stop = reason
+        if self._work is not None:
+            self._work.cancel()
+
+    async def run(self) -> None:
+        """Execute, and record how it ended. Never raises."""
+        self._work = asyncio.get_running_loop().create_task(self.kind.execute(self), name=f"{self.run_id} work")
+        if self._stop is not None:
+            self._work.cancel()
+        await asyncio.wait({self._work})
+        error = None if self._work.cancelled() else self._work.exception()
+        if error is not None and not isinstance(error, Suspended | LeaseLost):
+            level = logging.WARNING if isinstance(error, InglenookError) else logging.ERROR
+            log.log(level, "run %s (%s) failed", self.run_id, self.kind.name, exc_info=error)
+        async with self._lock:
+            """What was being committed when the work ended is committed now."""
+        if self.rested is None and not self.lost:
+            await self.conclude(self._ending(error))
+        self.close()
+
+    async def conclude(self, ending: Ending) -> None:
+        """Record how the run came to rest, again and again while the database refuses. Never raises."""
+        for delay in itertools.chain(RETRIES, itertools.repeat(RETRIES[-1])):
+            try:
+                await self._write((), None, ending)
+            except LeaseLost:
+                log.warning("run %s was taken over before its end was recorded", self.run_id)
+            except Unavailable:
+                log.warning("run %s has no recorded end: the store is closed", self.run_id)
+            except (SQLAlchemyError, OSError):
+                log.exception("the end of run %s cannot be recorded; trying again in %s s", self.run_id, delay)
+                await asyncio.sleep(delay)
+                continue
+            except Exception as error:  # `fold` or `settle` of the kind is broken: end without them
+                log.exception("run %s (%s) cannot be settled", self.run_id, self.kind.name)
+                if not ending.folds:
+                    return
+                ending = structs.replace(endings.failed(error), settles=False, folds=False)
+                continue
+            return
+
+    def close(self) -> None:
+        """Let the watchers go."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self.stream.close()
+
+    def _ending(self, error: BaseException | None) -> Ending:
+        if self._fault is not None:
+            return endings.failed(self._fault)
+        if self._stop == "cancel":
+            return endings.cancelled()
+        if self._work is not None and self._work.cancelled():
+            if self._stop != "shutdown":
+                return endings.failed(RuntimeError("the work cancelled itself"))
+            if self.kind.on_crash == "resume":
+                return endings.released()
+            return endings.interrupted("the server stopped while this was going on")
+        return endings.finished(None) if error is None else endings.failed(error)
+
+    def _check(self) -> None:
+        if self.lost:
+            raise LeaseLost(f"epoch {self.epoch} no longer holds run {self.run_id}")
+        if self.rested is not None:
+            raise RunEnded(f"run {self.run_id} is {self.rested}: nothing can be added to it")
+
+    async def _write(self, events: Sequence[RunEvent], project: Project | None, ending: Ending | None = None) -> int:
+        await self._lock.acquire()
+        # The commit goes on when the caller is cancelled: half-done, nobody could tell whether it happened.
+        return await asyncio.shield(asyncio.get_running_loop().create_task(self._commit(events, project, ending)))
+
+    async def _commit(self, events: Sequence[RunEvent], project: Project | None, ending: Ending | None) -> int:
+        try:
+            self._check()
+            if self._timer is not None:
+                self._timer.cancel()
+                self._timer = None
+            if events or ending:
+                self._held = []
+            return await self._transact(events, project, ending)
+        except LeaseLost:
+            self.lost = True
+            raise
+        finally:
+            held, self._held = self._held or (), None
+            if self.rested is None and not self.lost:
+                for payload in held:
+                    self.delta(payload)
+                if self._encoded and self._timer is None:
+                    self._arm(self._host.timing.slice)
+            self._lock.release()
+
+    async def _transact(self, events: Sequence[RunEvent], project: Project | None, ending: Ending | None) -> int:
+        journal, timing, stream = self._host.journal, self._host.timing, self.stream
+        sliced = len(self._encoded)
+        deltas = b'{"deltas":[' + b",".join(self._encoded) + b"]}" if sliced else None
+        pairs = [(event.type, encode(event.payload)) for event in events]
+        state = stream.state
+        if ending is None or ending.folds:
+            slices = [RunEvent(type=DELTA, payload={"deltas": stream.tail[:sliced]})] if sliced else []
+            state = fold(self.kind, state, [*slices, *events])
+        if ending is None:
+            pairs = [(DELTA, deltas), *pairs] if deltas else pairs
+        else:
+            pairs = endings.final_events(ending, state, deltas, streamed=self._streamed)
+            events = [ending.event] if ending.event else []
+            state = fold(self.kind, state, events) if ending.folds else state
+            if ending.settles:
+                project = partial(self._settle, state=state, ending=ending)
+        entries = await journal.prepare(self.run_id, pairs)
+        at = now_ms()
+
+        def write(session: Session) -> tuple[int, list[str]]:
+            if ending is not None:
+                rested = endings.rest(
+                    session, journal, self.run_id, self.epoch, entries, ending, at=at, project=project
+                )
+                if ending.status == WAITING:
+                    self._wake_if_called(session)
+                return rested
+            until = at + int(timing.lease * 1000)
+            seq = journal.append(session, self.run_id, self.epoch, entries, at=at, lease_until=until)
+            if project is not None:
+                project(session)
+            return seq, []
+
+        seq, blobs = await self._host.store.write(write)
+        del self._encoded[:sliced]
+        self._streamed = self._streamed or sliced > 0
+        if ending is not None:
+            self.rested = stream.status = ending.status
+        first = seq - len(events) + 1
+        recorded = [
+            Recorded(type=event.type, payload=event.payload, seq=first + i, epoch=self.epoch, at=at)
+            for i, event in enumerate(events)
+        ]
+        stream.advance(seq, sliced, recorded, state)
+        if blobs:
+            await asyncio.to_thread(journal.forget, blobs)
+        return seq
+
+    def _settle(self, session: Session, *, state: dict[str, Any], ending: Ending) -> None:
+        self.kind.settle(session, self.run_id, ending.status, state, ending.error)
+
+    def _wake_if_called(self, session: Session) -> None:
+        """An input that came before the run went to wait wakes it at once."""
+        called = select(RunInputRow.id).where(RunInputRow.run_id == self.run_id, RunInputRow.consumed_at.is_(None))
+        if session.connection().execute(called.limit(1)).first() is not None:
+            session.connection().execute(update(RunRow).where(RunRow.id == self.run_id).values(status=QUEUED))
+            self._host.enqueue(session, self.run_id)
+
+    def _arm(self, seconds: float) -> None:
+        self._timer = asyncio.get_running_loop().call_later(seconds, self._tick)
+
+    def _tick(self) -> None:
+        self._timer = None
+        task = asyncio.get_running_loop().create_task(self._flush())
+        self._flushes.add(task)
+        task.add_done_callback(self._flushes.discard)
+
+    async def _flush(self) -> None:
+        """Journal the gathered deltas."""
+        try:
+            async with self._lock:
+                """What is being committed now may take them along."""
+            if self._encoded and self.rested is None and not self.lost:
+                await self._write((), None)
+        except (RunEnded, Unavailable):
+            return
+        except (SQLAlchemyError, OSError):
+            log.exception("deltas of run %s cannot be journaled; trying again", self.run_id)
+        except Exception as error:  # noqa: BLE001 - the run fails with it
+            if not isinstance(error, LeaseLost):
+                self._fault = error
+            if self._work is not None:
+                self._work.cancel()

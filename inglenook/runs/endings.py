@@ -1,0 +1,147 @@
+"""How a run comes to rest: the last event, the row's status and the projections, in one transaction."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from msgspec import Struct
+from sqlalchemy import update
+from sqlalchemy.orm import Session
+
+from inglenook.kit.errors import InglenookError
+from inglenook.runs.journal import DELTA, FOLDED, INLINE_LIMIT, Entry, Journal, encode
+from inglenook.runs.kinds import RunEvent
+from inglenook.runs.tables import (
+    CANCELLED,
+    ENDED,
+    FAILED,
+    FINISHED,
+    INTERRUPTED,
+    PARKED,
+    QUEUED,
+    WAITING,
+    RunInputRow,
+    RunRow,
+)
+
+
+class Ending(Struct, frozen=True, kw_only=True):
+    """What a run comes to rest with.
+
+    Attributes:
+        payload: Of the event `run.<status>`; None: no event.
+        error: For people: why it failed, was interrupted or parked.
+        settles: Whether the kind's `settle` is to bring projections in line.
+        folds: False when the kind's `fold` cannot be trusted: delta slices are kept then.
+    """
+
+    status: str
+    payload: dict[str, Any] | None
+    error: str | None = None
+    output: dict[str, Any] | None = None
+    settles: bool = True
+    folds: bool = True
+
+    @property
+    def event(self) -> RunEvent | None:
+        """The event that records it."""
+        return None if self.payload is None else RunEvent(type=f"run.{self.status}", payload=self.payload)
+
+    @property
+    def ends(self) -> bool:
+        """Whether nothing can follow."""
+        return self.status in ENDED
+
+
+def finished(output: dict[str, Any] | None) -> Ending:
+    """The work is done."""
+    return Ending(status=FINISHED, payload={"output": output}, output=output, settles=False)
+
+
+def failed(error: BaseException) -> Ending:
+    """`execute` raised. What is not meant for people stays in the log."""
+    if isinstance(error, InglenookError):
+        facts = error.as_dict()["error"]
+    else:
+        facts = {"code": "internal", "message": f"internal error ({type(error).__name__}); the log says more"}
+    return Ending(status=FAILED, payload={"error": facts}, error=facts["message"])
+
+
+def cancelled() -> Ending:
+    """Somebody asked for it to stop."""
+    return Ending(status=CANCELLED, payload={})
+
+
+def interrupted(reason: str) -> Ending:
+    """The process that executed it stopped; what had arrived is kept."""
+    return Ending(status=INTERRUPTED, payload={"reason": reason}, error=reason)
+
+
+def parked(reason: str, **facts: Any) -> Ending:
+    """It cannot go on unless a person says how."""
+    return Ending(status=PARKED, payload={"reason": reason, **facts}, error=reason)
+
+
+def waiting(payload: dict[str, Any]) -> Ending:
+    """It waits for an input, out of memory."""
+    return Ending(status=WAITING, payload=payload, settles=False)
+
+
+def released() -> Ending:
+    """The server stops; the run goes on after its next start."""
+    return Ending(status=QUEUED, payload=None, settles=False)
+
+
+def final_events(
+    ending: Ending, state: dict[str, Any], deltas: bytes | None, *, streamed: bool
+) -> list[tuple[str, bytes]]:
+    """What to append for `ending`.
+
+    When the run ends, its state takes the place of its delta slices, the last one included.
+
+    Args:
+        state: The fold up to and with `deltas`.
+        deltas: The payload of a last slice, if there is one.
+        streamed: Whether the journal holds slices.
+    """
+    last = [] if ending.event is None else [(ending.event.type, encode(ending.event.payload))]
+    if ending.ends and ending.folds and (streamed or deltas):
+        return [(FOLDED, encode({"state": state})), *last]
+    return [(DELTA, deltas), *last] if deltas else last
+
+
+def rest(
+    session: Session,
+    journal: Journal,
+    run_id: str,
+    epoch: int,
+    entries: Sequence[Entry],
+    ending: Ending,
+    *,
+    at: int,
+    project: Callable[[Session], None] | None,
+) -> tuple[int, list[str]]:
+    """Append `entries` (made from `final_events`) and bring the run's row to rest.
+
+    Returns the last seq, and blobs to forget once this is committed.
+
+    Raises:
+        LeaseLost: `epoch` no longer holds the run.
+    """
+    seq = journal.append(session, run_id, epoch, entries, at=at, lease_until=at)
+    connection = session.connection()
+    values: dict[str, Any] = {"status": ending.status, "lease_until": None, "error": ending.error}
+    if ending.ends:
+        values["ended_at"] = at
+        small = ending.output is not None and len(encode(ending.output)) <= INLINE_LIMIT
+        values["output"] = ending.output if small else None
+        connection.execute(
+            update(RunInputRow)
+            .where(RunInputRow.run_id == run_id, RunInputRow.consumed_at.is_(None))
+            .values(consumed_at=at)
+        )
+    connection.execute(update(RunRow).where(RunRow.id == run_id).values(**values))
+    folded = any(entry.type == FOLDED for entry in entries)
+    blobs = journal.prune(session, run_id, seq - 1) if folded else []
+    if project is not None:
+        project(session)
+    return seq, blobs

@@ -1,0 +1,211 @@
+"""The journal: events of a run, appended by the holder of its lease and read back in order.
+
+The functions that take a `Session` run inside `store.write` or `store.read`. Encoding (and keeping large payloads
+as blobs) happens before, off the writer thread, so that the transaction itself is short.
+"""
+
+import asyncio
+import json
+import logging
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+import orjson
+from sqlalchemy import bindparam, delete, insert, select, update
+from sqlalchemy.orm import Session
+
+from inglenook.kit.errors import NotFound
+from inglenook.runs.errors import LeaseLost
+from inglenook.runs.kinds import RunEvent, RunKind
+from inglenook.runs.tables import RUNNING, RunEventRow, RunRow
+from inglenook.store.blobs import Blobs
+
+log = logging.getLogger(__name__)
+
+#: Bytes of JSON an event row may hold; larger payloads are blobs.
+INLINE_LIMIT = 32 * 1024
+
+DELTA = "run.delta"
+#: Holds the folded state up to itself, so that the delta slices before it can go. Kinds and watchers never see it.
+FOLDED = "run.folded"
+
+_runs = RunRow.__table__
+_events = RunEventRow.__table__
+
+# Built once: making a statement costs more than running it.
+_ADVANCE = (
+    update(RunRow)
+    .where(RunRow.id == bindparam("run"), RunRow.epoch == bindparam("held"), RunRow.status == RUNNING)
+    .values(seq=RunRow.seq + bindparam("n"), lease_until=bindparam("until"))
+    .returning(RunRow.seq)
+    .execution_options(synchronize_session=False)
+)
+_INSERT = insert(_events)  # type: ignore[arg-type]
+_READ = (
+    select(
+        RunEventRow.seq,
+        RunEventRow.epoch,
+        RunEventRow.type,
+        RunEventRow.payload,
+        RunEventRow.blob,
+        RunEventRow.at,
+    )
+    .where(
+        RunEventRow.run_id == bindparam("run"),
+        RunEventRow.seq > bindparam("after"),
+        RunEventRow.seq <= bindparam("upto"),
+    )
+    .order_by(RunEventRow.seq)
+)
+_END_OF_TIME = 2**62
+
+
+class Recorded(RunEvent, kw_only=True):
+    """An event as the journal holds it."""
+
+    seq: int
+    epoch: int
+    at: int
+
+
+class Entry(NamedTuple):
+    """An event made ready to be appended: its payload is JSON text, or the digest of a blob that holds it."""
+
+    type: str
+    payload: str | None
+    blob: str | None
+
+
+def encode(value: Any) -> bytes:
+    """JSON of `value`. Half a surrogate pair, which models do write, becomes a question mark.
+
+    Raises:
+        TypeError: it is not JSON-serialisable.
+    """
+    try:
+        return orjson.dumps(value)
+    except TypeError:
+        return json.dumps(value, ensure_ascii=False).encode("utf-8", "replace")
+
+
+class Journal:
+    """Reads and appends events. `blobs` keeps payloads over `INLINE_LIMIT`."""
+
+    def __init__(self, blobs: Blobs) -> None:
+        self._blobs = blobs
+
+    async def prepare(self, run_id: str, events: Iterable[tuple[str, bytes]]) -> list[Entry]:
+        """Make `(type, JSON payload)` pairs ready to be appended; large ones are synced to blobs first."""
+        entries = []
+        for type_, data in events:
+            if len(data) > INLINE_LIMIT:
+                entries.append(await asyncio.to_thread(self._keep, run_id, type_, data))
+            else:
+                entries.append(Entry(type_, data.decode(), None))
+        return entries
+
+    def prepare_now(self, run_id: str, events: Iterable[tuple[str, bytes]]) -> list[Entry]:
+        """As `prepare`, inside a write function."""
+        return [
+            self._keep(run_id, type_, data) if len(data) > INLINE_LIMIT else Entry(type_, data.decode(), None)
+            for type_, data in events
+        ]
+
+    def append(
+        self, session: Session, run_id: str, epoch: int, entries: Sequence[Entry], *, at: int, lease_until: int
+    ) -> int:
+        """Append `entries` and return the last one's seq.
+
+        Raises:
+            LeaseLost: `epoch` no longer holds the run, or it is not running.
+        """
+        connection = session.connection()
+        seq = connection.execute(
+            _ADVANCE, {"run": run_id, "held": epoch, "n": len(entries), "until": lease_until}
+        ).scalar_one_or_none()
+        if seq is None:
+            raise LeaseLost(f"epoch {epoch} no longer holds run {run_id}")
+        if entries:
+            first = seq - len(entries) + 1
+            connection.execute(
+                _INSERT,
+                [
+                    {
+                        "run_id": run_id,
+                        "seq": first + i,
+                        "epoch": epoch,
+                        "type": entry.type,
+                        "payload": entry.payload,
+                        "blob": entry.blob,
+                        "at": at,
+                    }
+                    for i, entry in enumerate(entries)
+                ],
+            )
+        return int(seq)
+
+    def read(self, session: Session, run_id: str, after: int = 0, upto: int = _END_OF_TIME) -> list[Recorded]:
+        """The events with `after < seq <= upto`, in order; erased payloads are empty."""
+        rows = session.connection().execute(_READ, {"run": run_id, "after": after, "upto": upto})
+        return [
+            Recorded(type=type_, payload=self._payload(payload, blob), seq=seq, epoch=epoch, at=at)
+            for seq, epoch, type_, payload, blob, at in rows
+        ]
+
+    def unfolded(self, session: Session, run_id: str) -> list[Recorded]:
+        """The events whose `fold` is the run's state: all of them, or those since the last `run.folded`."""
+        folded = session.connection().execute(select(RunRow.folded_seq).where(RunRow.id == run_id)).scalar_one()
+        return self.read(session, run_id, max(folded - 1, 0))
+
+    def prune(self, session: Session, run_id: str, folded_seq: int) -> list[str]:
+        """Remove the delta slices before the `run.folded` event `folded_seq`; returns blobs nothing refers to now."""
+        connection = session.connection()
+        gone = (RunEventRow.run_id == run_id, RunEventRow.seq < folded_seq, RunEventRow.type == DELTA)
+        blobs = connection.execute(select(RunEventRow.blob).where(*gone, RunEventRow.blob.is_not(None))).scalars().all()
+        connection.execute(delete(RunEventRow).where(*gone))
+        connection.execute(update(RunRow).where(RunRow.id == run_id).values(folded_seq=folded_seq))
+        return self._unreferenced(session, run_id, blobs)
+
+    def erase(self, session: Session, run_id: str) -> list[str]:
+        """Empty every payload of the run; the envelopes stay. Returns blobs nothing refers to now."""
+        connection = session.connection()
+        mine = RunEventRow.run_id == run_id
+        blobs = set(connection.execute(select(RunEventRow.blob).where(mine, RunEventRow.blob.is_not(None))).scalars())
+        connection.execute(update(RunEventRow).where(mine).values(payload=None, blob=None))
+        return [digest for digest in blobs if digest is not None]
+
+    def forget(self, blobs: Iterable[str]) -> None:
+        """Delete blobs that `prune` or `erase` returned, once their transaction is committed. Blocks."""
+        for digest in blobs:
+            self._blobs.delete(digest)
+
+    def _keep(self, run_id: str, type_: str, data: bytes) -> Entry:
+        # The run's id is part of the blob, so no other run or room can share it and it may go with the run.
+        return Entry(type_, None, self._blobs.put(run_id.encode() + b"\n" + data))
+
+    def _payload(self, payload: str | None, blob: str | None) -> dict[str, Any]:
+        if payload is not None:
+            return orjson.loads(payload)  # type: ignore[no-any-return]
+        if blob is None:
+            return {}
+        try:
+            return orjson.loads(self._blobs.get(blob).partition(b"\n")[2])  # type: ignore[no-any-return]
+        except NotFound:
+            # Most likely this reader's snapshot is older than the erasure that deleted the blob.
+            log.warning("payload blob %s is missing", blob)
+            return {}
+
+    def _unreferenced(self, session: Session, run_id: str, blobs: Sequence[str | None]) -> list[str]:
+        if not blobs:
+            return []
+        kept = session.connection().execute(
+            select(RunEventRow.blob).where(RunEventRow.run_id == run_id, RunEventRow.blob.in_(blobs))
+        )
+        return list({digest for digest in blobs if digest is not None} - set(kept.scalars()))
+
+
+def fold(kind: RunKind, state: dict[str, Any], events: Iterable[RunEvent]) -> dict[str, Any]:
+    """The state after `events`."""
+    for event in events:
+        state = event.payload.get("state", {}) if event.type == FOLDED else kind.fold(state, event)
+    return state
