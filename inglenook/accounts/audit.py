@@ -13,8 +13,6 @@ from inglenook.accounts.tables import Audit
 from inglenook.kit.ids import new_id
 from inglenook.kit.time import now_ms
 
-#: Who acts when nobody signed in: the command line, or the server itself.
-CONSOLE = Principal(user_id="console", name="command line")
 #: Records one page of the trail holds at most.
 PAGE = 200
 

@@ -18,7 +18,8 @@
   only the owner of a piece of content can grant on it.
 - Rights are those of now, not of the moment the principal was made: a user who was disabled, deleted or demoted, or
   whose key was revoked, has lost them, also in a run that started before.
-- A named account of the server (its id is not a user's) has what everyone was granted, and explicit grants.
+- A named account of the server (its id is not a user's: `console`, `open-ollama`) has the role it is made with, what
+  everyone was granted, and explicit grants.
 """
 
 from collections.abc import Callable, Iterable
@@ -34,6 +35,7 @@ from inglenook.accounts.tables import Grant, Group, User
 from inglenook.kit.errors import BadInput, Forbidden, NotFound, Unauthenticated
 from inglenook.kit.ids import new_id
 from inglenook.kit.time import now_ms
+from inglenook.store.database import Store
 
 #: What a verb includes.
 IMPLIES: dict[Verb, frozenset[Verb]] = {
@@ -91,7 +93,8 @@ KINDS: dict[str, Kind] = {
 class Grants:
     """Answers the question from the snapshot in memory, and keeps the explicit grants."""
 
-    def __init__(self, live: Live) -> None:
+    def __init__(self, store: Store, live: Live) -> None:
+        self._store = store
         self._live = live
 
     def may(self, principal: Principal, verb: Verb, thing: Thing) -> bool:
@@ -108,7 +111,7 @@ class Grants:
             return True
         if rules.admin and role is Role.ADMIN:
             return True
-        if role is not None and verb in rules.members:
+        if verb in rules.members:
             return True
         if not rules.grantable:
             return False
@@ -159,6 +162,12 @@ class Grants:
             raise NotFound(f"there is no {thing.kind} {thing.id}, or you may not see it")
         which = f"this {thing.kind}" if thing.id is not None else f"any {thing.kind}"
         raise Forbidden(f"you may not {verb.value} {which}; ask an administrator for the right to")
+
+    async def everything(self) -> list[Grant]:
+        """The grants administrators give, oldest first. Whom people share their own content with is not shown."""
+        shown = [name for name, kind in KINDS.items() if not kind.owned]
+        query = select(Grant).where(Grant.thing_kind.in_(shown)).order_by(Grant.id)
+        return await self._store.read(lambda s: [*s.scalars(query)])
 
     async def add(self, actor: Principal, subject: Subject, verb: Verb, thing: Thing) -> Grant:
         """Grant `verb` on `thing`; granting twice gives the grant that exists.
@@ -237,11 +246,11 @@ _WANTED = _wanted(lambda given: IMPLIES[given])
 _WANTED_SHOWN = _wanted(lambda given: IMPLIES[given] | ({Verb.READ} if given is Verb.USE else _NOTHING))
 
 
-def _standing(snapshot: Snapshot, principal: Principal) -> tuple[Role | None, frozenset[str]] | None:
-    """Role and groups as they are now; None for an account or key that is gone. Named accounts have no role."""
+def _standing(snapshot: Snapshot, principal: Principal) -> tuple[Role, frozenset[str]] | None:
+    """Role and groups as they are now; None for an account or key that is gone."""
     user = snapshot.users.get(principal.user_id)
     if user is None:
-        return None if principal.user_id.startswith("usr_") else (None, principal.groups)
+        return None if principal.user_id.startswith("usr_") else (principal.role, principal.groups)
     if user.disabled or (principal.key_id is not None and principal.key_id not in snapshot.live_keys):
         return None
     return user.role, user.groups

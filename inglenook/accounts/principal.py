@@ -35,6 +35,10 @@ class Principal(Struct, frozen=True, kw_only=True):
         return self.role is Role.ADMIN
 
 
+#: Whoever can open the data directory: the command line, and the server itself. Administers, owns no content.
+CONSOLE = Principal(user_id="console", name="command line", role=Role.ADMIN)
+
+
 class Verb(StrEnum):
     """What one may do to a thing. `MANAGE` includes `EDIT`, `EDIT` includes `READ` and `USE`."""
 

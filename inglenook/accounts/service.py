@@ -13,14 +13,13 @@ from fastapi import Request
 from sqlalchemy.orm import Session
 
 from inglenook.accounts import audit, sessions
-from inglenook.accounts.audit import CONSOLE
 from inglenook.accounts.errors import AccountDisabled, SetupDone, WrongPassword
 from inglenook.accounts.grants import Grants
 from inglenook.accounts.groups import Groups
 from inglenook.accounts.keys import Keys
 from inglenook.accounts.limiter import Limiter
 from inglenook.accounts.passwords import Passwords
-from inglenook.accounts.principal import Principal, Role, Thing
+from inglenook.accounts.principal import CONSOLE, Principal, Role, Thing
 from inglenook.accounts.sessions import COOKIE, SessionFacts, Sessions
 from inglenook.accounts.setup import Setup
 from inglenook.accounts.snapshot import Live
@@ -33,6 +32,8 @@ log = logging.getLogger(__name__)
 
 #: Seconds between two writings of when keys were last used.
 NOTE_EVERY = 60.0
+#: Set in the scope of requests that came through the data directory's socket: who sends them owns the data.
+LOCAL_ADMIN = "inglenook.local_admin"
 #: What set-up attempts are counted under; folded names have no capitals, so it is nobody's.
 _SETUP = "SET-UP"
 
@@ -50,7 +51,7 @@ class Accounts:
     def __init__(self, store: Store) -> None:
         self.store = store
         self.snapshot = Live(store)
-        self.grants = Grants(self.snapshot)
+        self.grants = Grants(store, self.snapshot)
         self.passwords = Passwords()
         self.limiter = Limiter()
         self.users = Users(store, self.snapshot, self.passwords)
@@ -91,7 +92,9 @@ class Accounts:
     # ------------------------------------------------------------------------------------- who is asking
 
     async def authenticate(self, request: Request) -> Principal:
-        """Who sent this request, by `Authorization: Bearer ink-…` or else by the session cookie.
+        """Who sent this request, by `Authorization: Bearer ink-…`, else by the session cookie.
+
+        What comes through the data directory's socket without a key is the console's.
 
         Raises:
             Unauthenticated: nobody we know.
@@ -103,6 +106,8 @@ class Accounts:
             if principal is None:
                 raise Unauthenticated("the API key is unknown, revoked or expired; make a new one in the settings")
             return principal
+        if request.scope.get(LOCAL_ADMIN) is True:
+            return CONSOLE
         if COOKIE not in request.cookies:
             raise Unauthenticated
         sessions.check_not_forged(request)

@@ -113,8 +113,8 @@ def clear_cookie(request: Request, response: Response) -> None:
 
 def cookie_path(request: Request) -> str:
     """The base path we are served under, or `/`."""
-    root: str = request.scope.get("app_root_path", request.scope.get("root_path", ""))
-    return root or "/"
+    base_path: str = request.app.state.settings.base_path
+    return base_path or "/"
 
 
 def is_https(request: Request) -> bool:

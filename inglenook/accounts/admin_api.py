@@ -1,0 +1,176 @@
+"""`/api/v1/users`, `groups`, `grants`, `audit`: the administrator's routes."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Request, Response
+
+from inglenook.accounts import audit, passwords
+from inglenook.accounts.permissions import needs
+from inglenook.accounts.principal import CONSOLE, Principal, Thing, Verb
+from inglenook.accounts.schemas import (
+    AuditRecord,
+    Budget,
+    GrantInfo,
+    GroupInfo,
+    GroupPatch,
+    KeyInfo,
+    NewGrantRequest,
+    NewGroupRequest,
+    NewKey,
+    NewKeyRequest,
+    NewUser,
+    NewUserRequest,
+    UserInfo,
+    UserPatch,
+)
+from inglenook.accounts.service import Accounts
+from inglenook.accounts.snapshot import GroupFacts
+from inglenook.accounts.tables import User
+from inglenook.kit.errors import Forbidden
+
+router = APIRouter()
+
+
+def _accounts(request: Request) -> Accounts:
+    accounts: Accounts = request.app.state.accounts
+    return accounts
+
+
+House = Annotated[Accounts, Depends(_accounts)]
+ReadsUsers = Annotated[Principal, needs(Verb.READ, "user")]
+ManagesUsers = Annotated[Principal, needs(Verb.MANAGE, "user")]
+ReadsGroups = Annotated[Principal, needs(Verb.READ, "group")]
+ManagesGroups = Annotated[Principal, needs(Verb.MANAGE, "group")]
+ReadsGrants = Annotated[Principal, needs(Verb.READ, "grant")]
+ManagesGrants = Annotated[Principal, needs(Verb.MANAGE, "grant")]
+
+
+@router.get("/users")
+async def list_users(_: ReadsUsers, accounts: House) -> list[UserInfo]:
+    """All users, oldest first."""
+    return [_user(accounts, user) for user in await accounts.users.everybody()]
+
+
+@router.post("/users", status_code=201)
+async def make_user(body: NewUserRequest, principal: ManagesUsers, accounts: House, response: Response) -> NewUser:
+    """Make a user. A generated password is in this answer only."""
+    response.headers["cache-control"] = "no-store"
+    generated = passwords.generate() if body.password is None else None
+    user = await accounts.users.create(
+        principal, body.name, generated or body.password or "", body.role, display_name=body.display_name
+    )
+    return NewUser(**_user(accounts, user).model_dump(), password=generated)
+
+
+@router.patch("/users/{user_id}")
+async def change_user(user_id: str, body: UserPatch, principal: ManagesUsers, accounts: House) -> UserInfo:
+    """Change a user's role, display name or password, or disable them."""
+    changes = body.changes()
+    password = changes.pop("password", None)
+    if password is not None:
+        await accounts.users.set_password(principal, user_id, password)
+    return _user(accounts, await accounts.users.change(principal, user_id, changes))
+
+
+@router.delete("/users/{user_id}", status_code=204)
+async def delete_user(user_id: str, principal: ManagesUsers, accounts: House) -> None:
+    """Delete a user with all that is theirs."""
+    await accounts.users.delete(principal, user_id)
+
+
+@router.post("/users/{user_id}/keys", status_code=201)
+async def make_key_for_user(
+    user_id: str, body: NewKeyRequest, principal: ManagesUsers, accounts: House, response: Response
+) -> NewKey:
+    """Make a key for a user, from the command line only."""
+    if principal != CONSOLE:
+        # With somebody's key one reads their conversations, which administrators may not.
+        raise Forbidden("a key is made by the user it is for, or by `inglenook key add` on the server")
+    response.headers["cache-control"] = "no-store"
+    key, secret = await accounts.keys.create(principal, user_id, body.name, expires_at=body.expires_at)
+    return NewKey(**KeyInfo.model_validate(key).model_dump(), key=secret)
+
+
+@router.get("/groups")
+async def list_groups(_: ReadsGroups, accounts: House) -> list[GroupInfo]:
+    """All groups, oldest first."""
+    return [_group(group) for group in accounts.groups.everyone()]
+
+
+@router.post("/groups", status_code=201)
+async def make_group(body: NewGroupRequest, principal: ManagesGroups, accounts: House) -> GroupInfo:
+    """Make a group; with a budget it is a team."""
+    made = await accounts.groups.create(principal, body.name, members=body.members, **_budget_fields(body.budget))
+    return _group(made)
+
+
+@router.patch("/groups/{group_id}")
+async def change_group(group_id: str, body: GroupPatch, principal: ManagesGroups, accounts: House) -> GroupInfo:
+    """Change a group's name, members or budget."""
+    changes = body.changes()
+    if "budget" in changes:
+        changes.update(_budget_fields(changes.pop("budget")))
+    return _group(await accounts.groups.change(principal, group_id, changes))
+
+
+@router.delete("/groups/{group_id}", status_code=204)
+async def delete_group(group_id: str, principal: ManagesGroups, accounts: House) -> None:
+    """Delete a group; its members stay."""
+    await accounts.groups.delete(principal, group_id)
+
+
+@router.get("/grants")
+async def list_grants(_: ReadsGrants, accounts: House) -> list[GrantInfo]:
+    """All explicit grants on things that administrators manage, oldest first."""
+    return [GrantInfo.model_validate(grant) for grant in await accounts.grants.everything()]
+
+
+@router.post("/grants", status_code=201)
+async def make_grant(body: NewGrantRequest, principal: ManagesGrants, accounts: House) -> GrantInfo:
+    """Grant a right; granting it twice gives the grant that exists."""
+    thing = Thing(body.thing_kind, body.thing_id)
+    grant = await accounts.grants.add(principal, (body.subject_kind, body.subject_id), body.verb, thing)
+    return GrantInfo.model_validate(grant)
+
+
+@router.delete("/grants/{grant_id}", status_code=204)
+async def delete_grant(grant_id: str, principal: ManagesGrants, accounts: House) -> None:
+    """Take a right away; it is gone at once."""
+    await accounts.grants.remove(principal, grant_id)
+
+
+@router.get("/audit")
+async def read_audit(
+    _: Annotated[Principal, needs(Verb.READ, "audit")],
+    accounts: House,
+    before: str | None = None,
+    limit: int = audit.PAGE,
+) -> list[AuditRecord]:
+    """What was done, newest first; `before` is the id of the last record of the page before."""
+    page = await accounts.store.read(lambda s: audit.page(s, before=before, limit=limit))
+    return [AuditRecord.model_validate(entry) for entry in page]
+
+
+def _user(accounts: Accounts, user: User) -> UserInfo:
+    facts = accounts.snapshot.now.users.get(user.id)
+    return UserInfo.model_validate({**_columns(user), "groups": sorted(facts.groups) if facts else []})
+
+
+def _columns(user: User) -> dict[str, Any]:
+    return {name: getattr(user, name) for name in UserInfo.model_fields if name != "groups"}
+
+
+def _group(group: GroupFacts) -> GroupInfo:
+    budget = None
+    if group.budget_amount is not None:
+        budget = Budget.model_validate({"amount": group.budget_amount, "period": group.budget_period})
+    return GroupInfo(
+        id=group.id, name=group.name, members=sorted(group.members), budget=budget, created_at=group.created_at
+    )
+
+
+def _budget_fields(budget: Budget | None) -> dict[str, Any]:
+    return {
+        "budget_amount": budget.amount if budget else None,
+        "budget_period": budget.period if budget else None,
+    }

@@ -1,0 +1,147 @@
+"""`/api/v1/session`, `setup`, `me`, `keys`: what everybody does with their own account.
+
+The administrator's routes are in `admin_api.py`; `router` holds both.
+"""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Request, Response
+
+from inglenook import __version__
+from inglenook.accounts import admin_api, sessions
+from inglenook.accounts.permissions import needs, public
+from inglenook.accounts.principal import Principal, Verb
+from inglenook.accounts.schemas import (
+    GroupName,
+    KeyInfo,
+    Me,
+    MePatch,
+    NewKey,
+    NewKeyRequest,
+    PasswordChange,
+    SessionState,
+    SetupRequest,
+    SignInRequest,
+)
+from inglenook.accounts.service import Accounts, SignedIn
+from inglenook.kit.errors import Forbidden, NotFound, Unauthenticated
+
+router = APIRouter(prefix="/api/v1", tags=["accounts"])
+router.include_router(admin_api.router)
+
+
+def _accounts(request: Request) -> Accounts:
+    accounts: Accounts = request.app.state.accounts
+    return accounts
+
+
+def _never_stored(response: Response) -> None:
+    response.headers["cache-control"] = "no-store"
+
+
+House = Annotated[Accounts, Depends(_accounts)]
+NEVER_STORED = Depends(_never_stored)
+
+
+@router.get("/session", dependencies=[public("the page asks it to know whether to sign in"), NEVER_STORED])
+async def read_session(request: Request, response: Response, accounts: House) -> SessionState:
+    """Who is signed in, and whether the server still needs its first administrator."""
+    try:
+        principal = await accounts.authenticate(request)
+    except Unauthenticated:
+        return _state(accounts, None)
+    if principal.key_id is None and (token := request.cookies.get(sessions.COOKIE)) is not None:
+        sessions.set_cookie(request, response, token)  # the cookie lives as long as the session
+    return _state(accounts, principal.user_id)
+
+
+@router.post("/setup", dependencies=[public("it makes the first account; its token is the key"), NEVER_STORED])
+async def set_up(body: SetupRequest, request: Request, response: Response, accounts: House) -> SessionState:
+    """Make the first administrator and sign in."""
+    sessions.check_same_origin(request)
+    return _signed_in(request, response, accounts, await accounts.set_up(request, body.token, body.name, body.password))
+
+
+@router.post("/session", dependencies=[public("it is how one signs in"), NEVER_STORED])
+async def sign_in(body: SignInRequest, request: Request, response: Response, accounts: House) -> SessionState:
+    """Sign in; the answer sets the session's cookie."""
+    sessions.check_same_origin(request)
+    return _signed_in(request, response, accounts, await accounts.sign_in(request, body.name, body.password))
+
+
+@router.delete("/session", status_code=204, dependencies=[public("ends the caller's own session, if there is one")])
+async def sign_out(request: Request, response: Response, accounts: House) -> None:
+    """Sign out."""
+    sessions.check_not_forged(request)
+    session = await accounts.session_of(request)
+    if session is not None:
+        await accounts.sessions.end(session.id)
+    sessions.clear_cookie(request, response)
+
+
+@router.patch("/me")
+async def change_me(body: MePatch, principal: Annotated[Principal, needs(Verb.EDIT, "me")], accounts: House) -> Me:
+    """Change one's own profile."""
+    await accounts.users.change(principal, principal.user_id, body.changes())
+    me = _me(accounts, principal.user_id)
+    if me is None:
+        raise NotFound("your account was deleted meanwhile")
+    return me
+
+
+@router.post("/me/password", status_code=204)
+async def change_password(
+    body: PasswordChange, request: Request, principal: Annotated[Principal, needs(Verb.EDIT, "me")], accounts: House
+) -> None:
+    """Change one's own password; one's other sessions end."""
+    await accounts.change_password(request, principal, body.current, body.new)
+
+
+@router.get("/keys")
+async def list_keys(principal: Annotated[Principal, needs(Verb.READ, "key")], accounts: House) -> list[KeyInfo]:
+    """One's own keys."""
+    return [KeyInfo.model_validate(key) for key in await accounts.keys.of_user(principal.user_id)]
+
+
+@router.post("/keys", status_code=201, dependencies=[NEVER_STORED])
+async def make_key(
+    body: NewKeyRequest, principal: Annotated[Principal, needs(Verb.CREATE, "key")], accounts: House
+) -> NewKey:
+    """Make a key for oneself. The answer is the only one that holds the key."""
+    if principal.key_id is not None:
+        raise Forbidden("an API key cannot make another one; sign in with your password")
+    key, secret = await accounts.keys.create(principal, principal.user_id, body.name, expires_at=body.expires_at)
+    return NewKey(**KeyInfo.model_validate(key).model_dump(), key=secret)
+
+
+@router.delete("/keys/{key_id}", status_code=204)
+async def revoke_key(key_id: str, principal: Annotated[Principal, needs(Verb.MANAGE, "key")], accounts: House) -> None:
+    """Revoke a key; it is worthless at once."""
+    await accounts.keys.revoke(principal, key_id)
+
+
+def _signed_in(request: Request, response: Response, accounts: Accounts, signed_in: SignedIn) -> SessionState:
+    sessions.set_cookie(request, response, signed_in.token)
+    return _state(accounts, signed_in.user.id)
+
+
+def _state(accounts: Accounts, user_id: str | None) -> SessionState:
+    user = None if user_id is None else _me(accounts, user_id)
+    return SessionState(user=user, needs_setup=accounts.setup.needed, version=__version__)
+
+
+def _me(accounts: Accounts, user_id: str) -> Me | None:
+    snapshot = accounts.snapshot.now
+    user = snapshot.users.get(user_id)
+    if user is None:
+        return None
+    groups = sorted((snapshot.groups[group] for group in user.groups), key=lambda group: group.name)
+    return Me(
+        id=user.id,
+        name=user.name,
+        display_name=user.display_name,
+        role=user.role,
+        language=user.language,
+        theme=user.theme,
+        groups=[GroupName.model_validate(group) for group in groups],
+    )

@@ -1,0 +1,234 @@
+"""Requests and answers of the accounts' routes. Times are milliseconds since the Unix epoch."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+from inglenook.accounts.principal import Role, Verb
+
+Language = Annotated[str, StringConstraints(pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$", max_length=16)]
+Theme = Literal["light", "dark", "system"]
+DisplayName = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=120)]
+#: Longer than any name or password can be, so that the service says what is wrong with it.
+Typed = Annotated[str, StringConstraints(max_length=1024)]
+
+
+class _Input(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class _Output(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
+
+
+class _Patch(_Input):
+    """Only the fields that are given change."""
+
+    def changes(self) -> dict[str, Any]:
+        """The fields that were given."""
+        return {name: getattr(self, name) for name in self.model_fields_set}
+
+    @model_validator(mode="after")
+    def _no_null(self) -> "_Patch":
+        for name in self.model_fields_set - self._nullable():
+            if getattr(self, name) is None:
+                raise ValueError(f"{name} cannot be null; leave it out to keep it")
+        return self
+
+    @classmethod
+    def _nullable(cls) -> set[str]:
+        return set()
+
+
+class GroupName(_Output):
+    """A group, to those who are in it."""
+
+    id: str
+    name: str
+
+
+class Me(_Output):
+    """The user who is signed in. Without `language` or `theme` the browser's own hold."""
+
+    id: str
+    name: str
+    display_name: str
+    role: Role
+    language: str | None
+    theme: str | None
+    groups: list[GroupName]
+
+
+class SessionState(BaseModel):
+    """What the page must know first."""
+
+    user: Me | None
+    needs_setup: bool
+    version: str
+
+
+class SetupRequest(_Input):
+    """The first administrator, with the token that the terminal printed."""
+
+    token: Typed
+    name: Typed
+    password: Typed
+
+
+class SignInRequest(_Input):
+    """Name and password."""
+
+    name: Typed
+    password: Typed
+
+
+class MePatch(_Patch):
+    """Changes of one's own profile; null for `language` and `theme` means the browser's."""
+
+    display_name: DisplayName | None = None
+    language: Language | None = None
+    theme: Theme | None = None
+
+    @classmethod
+    def _nullable(cls) -> set[str]:
+        return {"language", "theme"}
+
+
+class PasswordChange(_Input):
+    """One's own password; it ends one's other sessions."""
+
+    current: Typed
+    new: Typed
+
+
+class KeyInfo(_Output):
+    """An API key, without the key; `prefix` is how it begins."""
+
+    id: str
+    name: str
+    prefix: str
+    created_at: int
+    expires_at: int | None
+    last_used_at: int | None
+
+
+class NewKeyRequest(_Input):
+    """A key to make; without `expires_at` it holds until it is revoked."""
+
+    name: DisplayName
+    expires_at: int | None = None
+
+
+class NewKey(KeyInfo):
+    """A key that was just made: the only time it is shown."""
+
+    key: str
+
+
+class UserInfo(_Output):
+    """A user, to administrators; `groups` are ids."""
+
+    id: str
+    name: str
+    display_name: str
+    role: Role
+    disabled: bool
+    groups: list[str]
+    created_at: int
+    last_seen_at: int | None
+
+
+class NewUserRequest(_Input):
+    """A user to make; without `password` one is generated."""
+
+    name: Typed
+    role: Role = Role.MEMBER
+    display_name: DisplayName | None = None
+    password: Typed | None = None
+
+
+class NewUser(UserInfo):
+    """A user who was just made; `password` is the generated one, shown this once."""
+
+    password: str | None
+
+
+class UserPatch(_Patch):
+    """Changes of a user; a new `password` signs them out everywhere."""
+
+    role: Role | None = None
+    disabled: bool | None = None
+    display_name: DisplayName | None = None
+    password: Typed | None = None
+
+
+class Budget(_Input):
+    """What a team may spend: `amount` in millionths of the currency unit, per `period`."""
+
+    amount: int = Field(ge=0)
+    period: Literal["day", "week", "month"]
+
+
+class GroupInfo(BaseModel):
+    """A group; `members` are ids of users."""
+
+    id: str
+    name: str
+    members: list[str]
+    budget: Budget | None
+    created_at: int
+
+
+class NewGroupRequest(_Input):
+    """A group to make; with a budget it is a team."""
+
+    name: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=64)]
+    members: list[str] = []
+    budget: Budget | None = None
+
+
+class GroupPatch(_Patch):
+    """Changes of a group; `members` is the whole new list, a null `budget` takes it away."""
+
+    name: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=64)] | None = None
+    members: list[str] | None = None
+    budget: Budget | None = None
+
+    @classmethod
+    def _nullable(cls) -> set[str]:
+        return {"budget"}
+
+
+class NewGrantRequest(_Input):
+    """A right to give: to a user, a group, or everyone; without `thing_id` on all things of the kind."""
+
+    subject_kind: Literal["user", "group", "everyone"]
+    subject_id: str = ""
+    verb: Verb
+    thing_kind: str
+    thing_id: str | None = None
+
+
+class GrantInfo(_Output):
+    """A right that was given."""
+
+    id: str
+    subject_kind: str
+    subject_id: str
+    verb: Verb
+    thing_kind: str
+    thing_id: str | None
+    created_at: int
+
+
+class AuditRecord(_Output):
+    """Something that was done."""
+
+    id: str
+    at: int
+    actor_id: str
+    actor_name: str
+    act: str
+    thing_kind: str
+    thing_id: str | None
+    details: dict[str, Any]
