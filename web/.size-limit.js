@@ -1,0 +1,35 @@
+import { existsSync, readFileSync } from "node:fs";
+
+/** Chunks beyond the entry that the browser loads before a conversation can be read: page, Markdown, language. */
+const FIRST_SCREEN = [
+  "src/features/chat/ChatPage.tsx",
+  "src/features/chat/Markdown.tsx",
+  "src/i18n/locales/zh-CN.po",
+];
+
+const root = "../inglenook/static/";
+if (!existsSync(`${root}.vite/manifest.json`))
+  throw new Error("nothing is built yet: run `npm run build` first");
+const manifest = JSON.parse(readFileSync(`${root}.vite/manifest.json`, "utf8"));
+
+function closure(key, seen = new Set()) {
+  if (seen.has(key)) return seen;
+  seen.add(key);
+  for (const next of manifest[key].imports ?? []) closure(next, seen);
+  return seen;
+}
+
+const loaded = new Set(closure("index.html"));
+for (const key of FIRST_SCREEN) {
+  if (!manifest[key]) continue; // part of another chunk
+  for (const next of closure(key)) loaded.add(next);
+}
+
+export default [
+  {
+    name: "First screen of the chat page (JavaScript, gzip)",
+    path: [...loaded].map((key) => root + manifest[key].file).filter((file) => file.endsWith(".js")),
+    gzip: true,
+    limit: "220 kB",
+  },
+];

@@ -1,0 +1,62 @@
+import { i18n } from "@lingui/core";
+
+/** Numbers, sizes and times in the page's language. */
+
+export function number(value: number, digits = 0): string {
+  return new Intl.NumberFormat(i18n.locale, { maximumFractionDigits: digits }).format(value);
+}
+
+/** `bytes` in the unit people use for files: 98 MB, 1.9 GB. */
+export function bytes(value: number): string {
+  const units = ["B", "kB", "MB", "GB", "TB"];
+  let size = value;
+  let unit = 0;
+  while (size >= 1000 && unit < units.length - 1) {
+    size /= 1000;
+    unit += 1;
+  }
+  return `${number(size, size < 10 && unit > 2 ? 1 : 0)} ${units[unit] ?? ""}`;
+}
+
+/** A count of parameters: 135M, 7.6B. */
+export function parameters(value: number): string {
+  if (value >= 1e9) return `${number(value / 1e9, value < 1e10 ? 1 : 0)}B`;
+  return `${number(value / 1e6)}M`;
+}
+
+/** A length in tokens: 4k, 32k, 128k; exact below a thousand. */
+export function tokens(value: number): string {
+  if (value < 1000) return number(value);
+  return `${number(value / (value % 1024 === 0 ? 1024 : 1000), value < 10_000 && value % 1024 !== 0 ? 1 : 0)}k`;
+}
+
+/** A duration given in milliseconds: 0.8 s, 12 s, 2 min. */
+export function duration(ms: number): string {
+  const unit = (value: number, name: string, digits = 0) =>
+    new Intl.NumberFormat(i18n.locale, {
+      style: "unit",
+      unit: name,
+      unitDisplay: "short",
+      maximumFractionDigits: digits,
+    }).format(value);
+  if (ms < 10_000) return unit(ms / 1000, "second", 1);
+  if (ms < 90_000) return unit(ms / 1000, "second");
+  return unit(ms / 60_000, "minute", ms < 600_000 ? 1 : 0);
+}
+
+export function dateTime(at: number): string {
+  return new Intl.DateTimeFormat(i18n.locale, { dateStyle: "medium", timeStyle: "short" }).format(at);
+}
+
+export function date(at: number): string {
+  return new Intl.DateTimeFormat(i18n.locale, { dateStyle: "medium" }).format(at);
+}
+
+/** The name of a language, in the page's language: `zh` is 中文 or Chinese. */
+export function languageName(tag: string): string {
+  try {
+    return new Intl.DisplayNames(i18n.locale, { type: "language" }).of(tag) ?? tag;
+  } catch {
+    return tag;
+  }
+}
