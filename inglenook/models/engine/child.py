@@ -1,0 +1,83 @@
+"""The process that holds one llama.cpp model: `python -m inglenook.models.engine.child`.
+
+Its first line of standard input is its configuration as JSON (`api_key` among it: secrets come by pipe only); the
+rest of that pipe carries nothing, and its end means that the parent is gone. Its only line of standard output is
+`{"port": …}` once it listens on 127.0.0.1, or `{"error": …}`. Everything else it has to say goes to standard error.
+
+It imports little, for it is started anew with every model. Other kinds of children (`e5_child`) are this frame
+around another listener.
+"""
+
+import ctypes
+import json
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from typing import Any
+
+_PR_SET_PDEATHSIG = 1
+
+
+def run(listen: Callable[[dict[str, Any]], int]) -> None:
+    """Be such a process: configure, serve by `listen` (configuration in, port out), and end with the parent."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in the terminal is the parent's to act on
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    # Standard output stays ours; what libraries print goes to standard error.
+    answer = os.fdopen(os.dup(1), "w", buffering=1)
+    os.dup2(2, 1)
+    config = json.loads(sys.stdin.buffer.readline() or b"{}")
+    if os.getppid() != config.get("parent"):
+        os._exit(1)  # the parent died before we could ask to be told
+    threading.Thread(target=_exit_at_end_of_pipe, daemon=True).start()
+    try:
+        port = listen(config)
+    except Exception as error:  # noqa: BLE001 - whatever it was, the parent should hear of it
+        answer.write(json.dumps({"error": str(error) or type(error).__name__}) + "\n")
+        os._exit(1)
+    answer.write(json.dumps({"port": port}) + "\n")
+    threading.Event().wait()
+
+
+def _exit_at_end_of_pipe() -> None:
+    while sys.stdin.buffer.read(4096):
+        pass
+    os._exit(0)
+
+
+_servers: list[Any] = []
+
+
+def _listen(config: dict[str, Any]) -> int:
+    import xllamacpp  # noqa: PLC0415 - the frame above serves children that do not need it
+
+    params = xllamacpp.CommonParams()
+    params.model.path = config["path"]
+    params.model_alias = {config["alias"]}
+    params.hostnames = ["127.0.0.1"]
+    params.port = 0
+    params.api_keys = [config["api_key"]]
+    params.n_parallel = config["slots"]
+    params.n_ctx = config["context"] * config["slots"]
+    params.cpuparams.n_threads = params.cpuparams_batch.n_threads = config["threads"]
+    params.n_threads_http = config["slots"] + 4
+    params.cache_ram_mib = config["cache_mib"]
+    params.ctx_shift = False
+    params.fit_params = False
+    params.warmup = False
+    params.offline = True
+    params.ui = False
+    params.sse_ping_interval = -1
+    params.verbosity = 3
+    if config["embeds"]:
+        params.embedding = True
+        params.n_batch = params.n_ubatch = config["context"]
+    server = xllamacpp.Server(params)
+    _servers.append(server)
+    return int(server.listening_address.rpartition(":")[2])
+
+
+if __name__ == "__main__":
+    run(_listen)

@@ -1,0 +1,235 @@
+"""The engine: which models are loaded here, and who may use them now.
+
+A call takes a lease on a model. The engine loads the model if need be, within a memory budget and a number of loaded
+models, evicting the least recently used idle one first and never a busy one; lines callers up for the model's
+parallel slots; and unloads it when it was idle for its keep-alive. Calls beyond the queue's limit are refused.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+from msgspec import Struct
+
+from inglenook.kit.config import Settings
+from inglenook.kit.errors import Unavailable
+from inglenook.models.engine import machine
+from inglenook.models.engine.resident import Instance, Lease, Resident, Waiter
+from inglenook.models.engine.source import E5_NAME, Plan, Source, built_in_embedder, stored
+from inglenook.models.hub.layout import ModelStore
+
+
+class LoadedModel(Struct, kw_only=True):
+    """A model that is loaded or about to be.
+
+    Attributes:
+        size: Of its files in bytes.
+        memory: Bytes its process takes.
+        context_length: Of one slot in tokens; 0 while it is not loaded.
+        expires_at, loaded_at: Milliseconds since the epoch; `expires_at` None while it is busy or stays for ever.
+        state: `waiting` (for room), `loading`, `ready`, `stopping`.
+        slots, busy, pending: Calls it takes at a time, has under way, and that wait for it.
+    """
+
+    name: str
+    digest: str
+    size: int
+    memory: int
+    context_length: int
+    expires_at: int | None
+    loaded_at: int
+    state: str
+    slots: int
+    busy: int
+    pending: int
+    pid: int
+
+
+class MemoryUse(Struct, kw_only=True):
+    """Bytes that loaded models take, and may take."""
+
+    used: int
+    budget: int
+
+
+class Engine:
+    """Models on this machine. Make it in a running event loop; `stop` it at the end."""
+
+    def __init__(self, settings: Settings, model_store: ModelStore) -> None:
+        self.settings = settings
+        self.budget = machine.memory_budget(settings.memory_budget)
+        self.loading = asyncio.Lock()
+        #: Grows with every change that `status` shows.
+        self.version = 0
+        self._model_store = model_store
+        self._residents: dict[str, Resident] = {}
+        self._change = asyncio.Event()
+        self._listeners: list[Callable[[], None]] = []
+        self._stopped = False
+
+    async def source(self, name: str) -> Source:
+        """The model of that name.
+
+        Raises:
+            NotFound: there is none.
+            BadModelFile: its file cannot be used.
+        """
+        if name in (E5_NAME, f"{E5_NAME}:latest"):
+            return built_in_embedder()
+        return await asyncio.to_thread(lambda: stored(self._model_store.resolve(name)))
+
+    @asynccontextmanager
+    async def lease(
+        self, source: Source, *, num_ctx: int | None = None, keep_alive: float | None = None
+    ) -> AsyncIterator[Lease]:
+        """Use a model for one call: wait until it is loaded and a slot is free.
+
+        Args:
+            num_ctx: Another context than the loaded one reloads the model, once its calls have ended; None takes it
+                as it is loaded.
+            keep_alive: Seconds it stays loaded after this call; negative for ever; None as the settings say.
+
+        Raises:
+            Unavailable: too many calls wait already, there is not enough memory, or it takes too long to load.
+            BadModelFile: it cannot be loaded.
+        """
+        lease = await self._acquire(source, num_ctx, keep_alive)
+        try:
+            yield lease
+        finally:
+            lease.release()
+
+    async def load(self, name: str, *, num_ctx: int | None = None, keep_alive: float | None = None) -> float:
+        """Load a model if it is not; returns the milliseconds it took. Raises as `source` and `lease`."""
+        async with self.lease(await self.source(name), num_ctx=num_ctx, keep_alive=keep_alive) as lease:
+            return lease.load_ms
+
+    async def unload(self, name: str) -> bool:
+        """Unload a model: at once when it is idle (True), else when its calls have ended (False).
+
+        Raises:
+            NotFound: there is no model of that name.
+        """
+        resident = self._residents.get((await self.source(name)).key)
+        if resident is None:
+            return True
+        resident.keep_alive = 0
+        resident.evict()
+        while resident.idle and self._residents.get(resident.source.key) is resident:
+            await self.wait(self.version)
+        return resident.instance is None
+
+    def status(self) -> list[LoadedModel]:
+        """What is loaded or about to be, the latest to expire first."""
+        models = [self._describe(resident) for resident in self._residents.values()]
+        return sorted(models, key=lambda model: -(model.expires_at or 1 << 62))
+
+    def memory(self) -> MemoryUse:
+        """How much of the memory budget is used."""
+        return MemoryUse(used=self._used(), budget=self.budget)
+
+    async def measure(self) -> None:
+        """Look anew at how much memory each process takes; `status` and `memory` show it."""
+        for instance in [r.instance for r in self._residents.values() if r.instance is not None]:
+            instance.memory = await asyncio.to_thread(instance.child.memory) or instance.memory
+
+    async def wait(self, version: int) -> int:
+        """Wait until something has changed since `version`; returns the new version."""
+        while self.version <= version:
+            await self._change.wait()
+        return self.version
+
+    def on_change(self, listener: Callable[[], None]) -> None:
+        """Call `listener()` after every change that `status` shows; it must be quick and not raise."""
+        self._listeners.append(listener)
+
+    async def stop(self) -> None:
+        """End every process and refuse further calls."""
+        self._stopped = True
+        tasks = [resident.task for resident in self._residents.values()]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    # ------------------------------------------------------------------------------------ for residents
+
+    async def make_room(self, resident: Resident, plan: Plan) -> bool:
+        """See `resident.House`."""
+        while True:
+            if all(waiter.future.done() for waiter in resident.waiters):
+                return False
+            others = [r for r in self._residents.values() if r is not resident and r.instance is not None]
+            crowded = resident.source.counts and sum(r.source.counts for r in others) >= self.settings.max_loaded
+            scarce = self._used() + plan.memory > self.budget
+            if not others or not (crowded or scarce):
+                return True
+            version = self.version
+            idle = [r for r in others if r.idle and (r.source.counts or scarce)]
+            if idle:
+                min(idle, key=lambda r: r.last_used).evict()
+            await self.wait(version)
+
+    def leave(self, resident: Resident) -> None:
+        """See `resident.House`."""
+        if self._residents.get(resident.source.key) is resident:
+            del self._residents[resident.source.key]
+        self.changed()
+
+    def changed(self) -> None:
+        """See `resident.House`."""
+        self.version += 1
+        self._change.set()
+        self._change = asyncio.Event()
+        for listener in self._listeners:
+            listener()
+
+    # ---------------------------------------------------------------------------------------- internals
+
+    async def _acquire(self, source: Source, num_ctx: int | None, keep_alive: float | None) -> Lease:
+        if self._stopped:
+            raise Unavailable("the server is shutting down")
+        resident = self._residents.get(source.key)
+        if resident is not None and (lease := resident.try_lease(num_ctx, keep_alive)):
+            return lease
+        if sum(len(r.waiters) for r in self._residents.values()) >= max(1, self.settings.max_queue):
+            raise Unavailable("server busy, please try again.  maximum pending requests exceeded", retry_after=1)
+        if resident is None:
+            resident = self._residents[source.key] = Resident(self, source)
+        waiter = Waiter(num_ctx, keep_alive, asyncio.get_running_loop().create_future())
+        resident.queue(waiter)
+        self.changed()
+        try:
+            return await waiter.future
+        except asyncio.CancelledError:
+            self._give_up(resident, waiter)
+            raise
+
+    def _give_up(self, resident: Resident, waiter: Waiter) -> None:
+        """A caller went away while it waited, or in the very moment it was served."""
+        if waiter.future.done() and not waiter.future.cancelled() and waiter.future.exception() is None:
+            waiter.future.result().release()
+        waiter.future.cancel()
+        if waiter in resident.waiters:
+            resident.waiters.remove(waiter)
+        resident.wake()
+        self.changed()
+
+    def _used(self) -> int:
+        return sum(r.instance.memory for r in self._residents.values() if r.instance is not None)
+
+    def _describe(self, resident: Resident) -> LoadedModel:
+        instance: Instance | None = resident.instance
+        return LoadedModel(
+            name=resident.source.name,
+            digest=resident.source.digest,
+            size=resident.source.size,
+            memory=instance.memory if instance else 0,
+            context_length=instance.plan.context if instance else 0,
+            expires_at=resident.expires_at,
+            loaded_at=instance.loaded_at if instance else 0,
+            state=resident.state,
+            slots=instance.plan.slots if instance else 0,
+            busy=instance.busy if instance else 0,
+            pending=len(resident.waiters),
+            pid=instance.child.pid if instance else 0,
+        )
