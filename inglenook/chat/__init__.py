@@ -1,1 +1,1 @@
-"""The portal: chatting, and everything around it."""
+"""The portal to conversations: asks models, keeps what they answer, and offers it over HTTP."""

@@ -224,13 +224,17 @@ def touch(row: ConversationRow) -> None:
     row.updated_at = max(now_ms(), row.updated_at)
 
 
-def unfinished_runs(session: Session, *, conversation_id: str | None = None, owner_id: str | None = None) -> list[str]:
-    """Runs that still write an answer of a conversation, or of any conversation of an owner."""
-    query = select(MessageRow.run_id).where(MessageRow.status == "streaming", MessageRow.run_id.is_not(None))
+def runs(
+    session: Session, *, conversation_id: str | None = None, owner_id: str | None = None, unfinished: bool = False
+) -> list[str]:
+    """Runs that wrote the answers of a conversation, or of all of an owner; `unfinished`: that still write."""
+    query = select(MessageRow.run_id).where(MessageRow.run_id.is_not(None))
     if conversation_id is not None:
         query = query.where(MessageRow.conversation_id == conversation_id)
     if owner_id is not None:
         query = query.join(ConversationRow).where(ConversationRow.owner_id == owner_id)
+    if unfinished:
+        query = query.where(MessageRow.status == "streaming")
     return [run_id for run_id in session.scalars(query) if run_id]
 
 

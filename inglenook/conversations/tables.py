@@ -18,13 +18,13 @@ class ConversationRow(Table):
     __tablename__ = "conversations"
     __table_args__ = (Index("ix_conversations_owner_id_updated_at_id", "owner_id", "updated_at", "id"),)
 
-    id: Mapped[str] = mapped_column(String(32), primary_key=True)
-    owner_id: Mapped[str] = mapped_column(String(32))
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    owner_id: Mapped[str] = mapped_column(String(40))
     title: Mapped[str] = mapped_column(Text, default="")
     title_key: Mapped[str] = mapped_column(Text, default="")
     title_source: Mapped[str] = mapped_column(String(8), default="auto")
     settings: Mapped[dict[str, Any]] = mapped_column(default=dict)
-    leaf_id: Mapped[str | None] = mapped_column(String(32))
+    leaf_id: Mapped[str | None] = mapped_column(String(40))
     created_at: Mapped[int] = mapped_column(BigInteger)
     updated_at: Mapped[int] = mapped_column(BigInteger)
 
@@ -41,16 +41,16 @@ class MessageRow(Table):
         Index("ix_messages_run_id", "run_id"),
     )
 
-    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
     conversation_id: Mapped[str] = mapped_column(ForeignKey("conversations.id", ondelete="CASCADE"))
-    parent_id: Mapped[str | None] = mapped_column(String(32))
+    parent_id: Mapped[str | None] = mapped_column(String(40))
     role: Mapped[str] = mapped_column(String(16))
     text: Mapped[str] = mapped_column(Text, default="")
     reasoning: Mapped[str] = mapped_column(Text, default="")
     model: Mapped[str | None] = mapped_column(Text)
-    run_id: Mapped[str | None] = mapped_column(String(32))
+    run_id: Mapped[str | None] = mapped_column(String(40))
     status: Mapped[str] = mapped_column(String(16), default="complete")
-    finish_reason: Mapped[str | None] = mapped_column(String(32))
+    finish_reason: Mapped[str | None] = mapped_column(String(40))
     usage: Mapped[dict[str, Any]] = mapped_column(default=dict)
     notices: Mapped[list[Any]] = mapped_column(default=list)
     error: Mapped[str | None] = mapped_column(Text)

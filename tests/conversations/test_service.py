@@ -184,18 +184,19 @@ async def test_removing_takes_the_messages_along(store: Store) -> None:
     assert await store.read(left) == ({yours}, 2)
 
 
-async def test_unfinished_runs(store: Store) -> None:
-    def talk(session: Session) -> str:
+async def test_runs_of_answers(store: Store) -> None:
+    def talk(session: Session) -> tuple[str, str]:
         row = service.create(session, ME)
-        exchange(session, row, None, "done")
+        done = exchange(session, row, None, "done")
         question = service.add_question(session, row, None, "going on")
         service.add_answer(session, row, question.id, model="m", run_id="run_1")
-        return row.id
+        return row.id, done.run_id or ""
 
-    conversation_id = await store.write(talk)
-    assert await store.read(lambda s: service.unfinished_runs(s, conversation_id=conversation_id)) == ["run_1"]
-    assert await store.read(lambda s: service.unfinished_runs(s, owner_id=ME)) == ["run_1"]
-    assert await store.read(lambda s: service.unfinished_runs(s, owner_id=YOU)) == []
+    conversation_id, done = await store.write(talk)
+    assert set(await store.read(lambda s: service.runs(s, conversation_id=conversation_id))) == {done, "run_1"}
+    assert await store.read(lambda s: service.runs(s, conversation_id=conversation_id, unfinished=True)) == ["run_1"]
+    assert await store.read(lambda s: service.runs(s, owner_id=ME, unfinished=True)) == ["run_1"]
+    assert await store.read(lambda s: service.runs(s, owner_id=YOU)) == []
     assert (await store.read(lambda s: service.message_of_run(s, "run_1"))).status == "streaming"  # type: ignore[union-attr]
 
 
