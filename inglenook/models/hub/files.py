@@ -1,13 +1,18 @@
 """Writing files so that nobody ever sees half of one."""
 
+import asyncio
 import errno
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import ParamSpec, TypeVar
 
 from inglenook.kit.ids import new_id
 from inglenook.models.errors import DiskFull
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
@@ -55,3 +60,13 @@ def sync(handle: int) -> None:
     except OSError as error:
         if error.errno != errno.EINVAL:
             raise
+
+
+async def to_the_end(fn: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Run `fn` in a thread. Cancelled, wait until the thread is done with what it holds before giving up."""
+    task = asyncio.ensure_future(asyncio.to_thread(fn, *args, **kwargs))
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait({task})
+        raise

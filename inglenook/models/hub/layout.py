@@ -24,6 +24,7 @@ from typing import Any, Literal
 import orjson
 
 from inglenook.kit.ids import new_id
+from inglenook.models.engine.model_file import ModelFile, inspect
 from inglenook.models.errors import BadModelFile, BrokenModel, ModelNotFound, WrongChecksum
 from inglenook.models.hub import manifest as media
 from inglenook.models.hub.files import full_disk, put_in_place, sync, write_whole
@@ -34,7 +35,6 @@ from inglenook.models.hub.stored import Details, StoredModel
 log = logging.getLogger(__name__)
 
 CHUNK = 1024 * 1024
-MAGIC = b"GGUF"
 
 Progress = Callable[[int, int], None]
 
@@ -101,6 +101,7 @@ class ModelStore:
         *,
         how: Literal["copy", "move"] = "copy",
         sha256: str | None = None,
+        hashed: str | None = None,
         layers: dict[str, bytes] | None = None,
         config: dict[str, Any] | None = None,
         progress: Progress = lambda completed, total: None,
@@ -110,23 +111,23 @@ class ModelStore:
         Args:
             how: `copy` leaves the file where it is, `move` takes it.
             sha256: What the file's hash must be, in hex.
+            hashed: What it is, in hex, where the caller has just hashed it; a moved file is not read again then.
             layers: Further small layers by media type (`manifest.PARAMS`, `manifest.LICENSE`, …).
-            config: Facts for the config blob: `model_family`, `model_type`, `file_type`, `context_length`,
-                `capabilities`, …
+            config: Further facts for the config blob; those the file itself tells are there already.
             progress: Called with (bytes read, bytes in all), from this thread. It may raise to stop the import.
 
         Raises:
-            BadModelFile: it is not a GGUF file.
+            BadModelFile: it is not a GGUF file, or one that no process should be started for.
             WrongChecksum: its hash is not `sha256`; nothing was kept.
             DiskFull: nothing was kept.
         """
         target = ModelName.parse(name)
+        facts = {**_facts(inspect(path)), **(config or {})}
         with full_disk(self.root):
             self.blobs.mkdir(parents=True, exist_ok=True)
-            weights = self._take(path, how, sha256, progress)
+            weights = self._take(path, how, sha256, hashed, progress)
             with self.pin([weights.digest]):
                 written = [self.put_blob(data, kind) for kind, data in (layers or {}).items() if data]
-                facts = {"model_format": "gguf", "architecture": "amd64", "os": "linux", **(config or {})}
                 manifest = Manifest(config=self.put_blob(orjson.dumps(facts), media.CONFIG), layers=[weights, *written])
                 self.put_manifest(target, encode_manifest(manifest))
         return self.resolve(target.full)
@@ -299,15 +300,18 @@ class ModelStore:
         for digest in doomed:
             self.blob_path(digest).unlink(missing_ok=True)
 
-    def _take(self, source: Path, how: str, sha256: str | None, progress: Progress) -> Layer:
+    def _take(self, source: Path, how: str, sha256: str | None, hashed: str | None, progress: Progress) -> Layer:
         """Hash a GGUF file and bring it among the blobs."""
-        total = _gguf_size(source)
+        total = source.stat().st_size
         copy = self.blobs / f"import-{new_id('tmp')}-partial"
         try:
             if how == "move":
                 with suppress(OSError):  # it lies on another file system: copy
                     os.link(source, copy, follow_symlinks=True)
-            digest = _hash(copy, None, total, progress) if copy.exists() else _hash(source, copy, total, progress)
+            if not copy.exists():
+                digest = _hash(source, copy, total, progress)
+            else:
+                digest = hashed or _hash(copy, None, total, progress)
             if sha256 is not None and digest != sha256.lower():
                 raise WrongChecksum(
                     f"{source.name} has SHA-256 {digest} instead of {sha256.lower()}; it was not kept", field="sha256"
@@ -332,14 +336,21 @@ def _named_by(path: Path) -> set[str]:
         return set()
 
 
-def _gguf_size(path: Path) -> int:
-    try:
-        with path.open("rb") as file:
-            if file.read(4) != MAGIC:
-                raise BadModelFile(f"{path.name} is not a GGUF file: it does not start with the letters GGUF")
-            return os.fstat(file.fileno()).st_size
-    except (FileNotFoundError, IsADirectoryError, PermissionError) as error:
-        raise BadModelFile(f"{path} cannot be read: {error.strerror}") from None
+def _facts(file: ModelFile) -> dict[str, Any]:
+    """A config blob as Ollama writes it, and `languages`."""
+    return {
+        "model_format": "gguf",
+        "model_family": file.architecture,
+        "model_families": [file.architecture],
+        "model_type": file.parameter_size,
+        "file_type": file.quantization,
+        "capabilities": sorted(file.capabilities),
+        "context_length": file.context_length,
+        "embedding_length": file.embedding_length,
+        "languages": list(file.languages),
+        "architecture": "amd64",
+        "os": "linux",
+    }
 
 
 def _hash(source: Path, copy: Path | None, total: int, progress: Progress) -> str:

