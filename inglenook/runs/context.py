@@ -65,7 +65,8 @@ class Execution:
         self.rested: str | None = None
         #: Whether another holder took the run over.
         self.lost = False
-        self.stream: Stream
+        #: None until the journal was read.
+        self.stream: Stream | None = None
         self._host = host
         self._streamed = False
         self._stop: Literal["cancel", "shutdown"] | None = None
@@ -91,7 +92,13 @@ class Execution:
     @property
     def state(self) -> dict[str, Any]:
         """The fold over the journal so far."""
-        return self.stream.state
+        return self._live.state
+
+    @property
+    def _live(self) -> Stream:
+        if self.stream is None:
+            raise RuntimeError("the execution has not been opened")
+        return self.stream
 
     def delta(self, payload: dict[str, Any]) -> None:
         """Send a small piece to live watchers at once; it is journaled in a slice within about 100 ms."""
@@ -101,7 +108,7 @@ class Execution:
             self._held.append(payload)
             return
         self._encoded.append(data)
-        self.stream.push(payload)
+        self._live.push(payload)
         if self._timer is None:
             self._arm(self._host.timing.slice)
 
@@ -216,7 +223,7 @@ class Execution:
         """Let the watchers go."""
         if self._timer is not None:
             self._timer.cancel()
-        self.stream.close()
+        self._live.close()
 
     def _ending(self, error: BaseException | None) -> Ending:
         if self._fault is not None:
@@ -264,7 +271,7 @@ class Execution:
             self._lock.release()
 
     async def _transact(self, events: Sequence[RunEvent], project: Project | None, ending: Ending | None) -> int:
-        journal, timing, stream = self._host.journal, self._host.timing, self.stream
+        journal, timing, stream = self._host.journal, self._host.timing, self._live
         sliced = len(self._encoded)
         deltas = b'{"deltas":[' + b",".join(self._encoded) + b"]}" if sliced else None
         pairs = [(event.type, encode(event.payload)) for event in events]

@@ -207,5 +207,8 @@ class Journal:
 def fold(kind: RunKind, state: dict[str, Any], events: Iterable[RunEvent]) -> dict[str, Any]:
     """The state after `events`."""
     for event in events:
-        state = event.payload.get("state", {}) if event.type == FOLDED else kind.fold(state, event)
+        if event.type == FOLDED:
+            state = event.payload.get("state", {})
+        elif event.type != DELTA or "deltas" in event.payload:  # an erased slice holds none
+            state = kind.fold(state, event)
     return state

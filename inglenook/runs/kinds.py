@@ -88,7 +88,7 @@ class RunKind(Protocol):
         """The state after `event`; pure, and it leaves `state` and `event` unchanged.
 
         It gets the events of `runs` too and passes over those it does not care for. `run.delta` payloads are
-        `{"deltas": [payload, …]}`; how deltas are cut into slices must make no difference. Erased payloads are empty.
+        `{"deltas": [payload, …]}`; how deltas are cut into slices must make no difference..
         """
         ...
 

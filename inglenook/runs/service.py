@@ -5,32 +5,32 @@ import logging
 import weakref
 from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
+from functools import partial
 from typing import Any
 
 import msgspec
-from sqlalchemy import insert, select, update
+from sqlalchemy import insert, update
 from sqlalchemy.orm import Session
 
 from inglenook.accounts.principal import Principal
-from inglenook.kit.errors import BadInput, NotFound
+from inglenook.kit.errors import BadInput, Conflict, NotFound
 from inglenook.kit.ids import new_id
 from inglenook.kit.time import now_ms
-from inglenook.runs import endings
-from inglenook.runs.context import CANCEL, Execution, Host, Timing
+from inglenook.runs import queries
+from inglenook.runs.context import CANCEL, Host, Timing
 from inglenook.runs.dispatch.base import Dispatch
 from inglenook.runs.dispatch.local import LocalDispatch
 from inglenook.runs.errors import RunEnded
-from inglenook.runs.journal import DELTA, Entry, Journal, Recorded, fold
+from inglenook.runs.executor import Executor
+from inglenook.runs.journal import Journal, Recorded, fold
 from inglenook.runs.kinds import RunKind
-from inglenook.runs.live import Position, Stream, WatchFrame, catch_up, reset_frame
-from inglenook.runs.tables import ENDED, PARKED, QUEUED, RUNNING, WAITING, RunInputRow, RunRow
+from inglenook.runs.live import Position, WatchFrame, catch_up, reset_frame
+from inglenook.runs.tables import ENDED, PARKED, QUEUED, WAITING, RunInputRow, RunRow
 from inglenook.store.blobs import Blobs
 from inglenook.store.database import Store, after_commit
 
 log = logging.getLogger(__name__)
 
-#: Take-overs without progress before a run is parked.
-TAKEOVERS = 3
 #: Inputs that make a parked run try again.
 UNPARK = frozenset({CANCEL, "retry", "resolve"})
 
@@ -44,13 +44,12 @@ class Runs:
         self._store = store
         self._journal = Journal(blobs)
         self._dispatch = dispatch or LocalDispatch()
-        self._timing = timing or Timing()
-        self._host = Host(store=store, journal=self._journal, timing=self._timing, enqueue=self._dispatch.enqueue)
         self._kinds: dict[str, RunKind] = {}
-        self._executions: dict[str, Execution] = {}
-        self._streams: dict[str, Stream] = {}
+        host = Host(store=store, journal=self._journal, timing=timing or Timing(), enqueue=self._dispatch.enqueue)
+        self._executor = Executor(host, self._kinds, self._tell)
         #: Set, and replaced, when a run that is watched here but does not execute here may have changed.
         self._changes: weakref.WeakValueDictionary[str, asyncio.Event] = weakref.WeakValueDictionary()
+        self._forgetting: set[asyncio.Task[None]] = set()
         self._renewing: asyncio.Task[None] | None = None
         self._stopping = False
 
@@ -62,24 +61,11 @@ class Runs:
 
     async def start(self) -> None:
         """Take over what a dead process left, then execute what is queued."""
-        await self._dispatch.start(self._execute)
-        self._renewing = asyncio.get_running_loop().create_task(self._renew_leases())
-        unfinished = (
-            select(
-                RunRow.id, RunRow.kind, RunRow.status, RunRow.epoch, RunRow.seq, RunRow.claim_seq, RunRow.takeovers,
-                RunRow.lease_until,
-            )
-            .where(RunRow.ended_at.is_(None), RunRow.status.in_((QUEUED, RUNNING)))
-            .order_by(RunRow.id)
-        )  # fmt: skip
-        for row in await self._store.read(lambda s: s.execute(unfinished).all()):
-            kind = self._kinds.get(row.kind)
-            if kind is None:
-                log.error("run %s is of the unknown kind %s and is left as it is", row.id, row.kind)
-            elif row.status == QUEUED:
-                await self._store.write(lambda s, run_id=row.id: self._dispatch.enqueue(s, run_id))  # type: ignore[misc]
-            elif self._dispatch.sole or (row.lease_until or 0) < now_ms():
-                await self._take_over(row, kind)
+        await self._dispatch.start(self._executor.execute)
+        queued = await self._executor.take_over(sole=self._dispatch.sole)
+        for run_id in queued:
+            await self._store.write(partial(self._dispatch.enqueue, run_id=run_id))
+        self._renewing = asyncio.get_running_loop().create_task(self._executor.renew_leases())
 
     async def stop(self, grace: float = 10.0) -> None:
         """Stop gracefully; the runs' rows say what was left.
@@ -89,18 +75,22 @@ class Runs:
         """
         self._stopping = True
         await self._dispatch.close()
-        for execution in list(self._executions.values()):
+        for execution in self._executor.all():
             if execution.kind.on_crash == "resume":
                 execution.stop("shutdown")
         if not await self._joined(grace):
-            for execution in list(self._executions.values()):
+            for execution in self._executor.all():
                 execution.stop("shutdown")
             if not await self._joined(5.0):
-                log.error("runs %s did not stop; the next start takes them over", sorted(self._executions))
+                log.error(
+                    "runs %s did not stop; the next start takes them over", [e.run_id for e in self._executor.all()]
+                )
+        if self._forgetting:
+            await asyncio.wait(self._forgetting)
         if self._renewing is not None:
             self._renewing.cancel()
-        for stream in self._streams.values():
-            stream.close()
+        for execution in self._executor.all():
+            execution.close()
         for run_id in list(self._changes):
             self._tell(run_id)
 
@@ -189,8 +179,14 @@ class Runs:
         """Ask a run to stop. It has stopped when its status says so."""
         await self.send(run_id, CANCEL, {})
 
+    def forget() -> None:
+            asyncio.get_running_loop().run_in_executor(None, self._journal.forget, blobs)
+
+        if blobs:
+            after_commit(session, forget)
+
     def _deliver(self, run_id: str, kind: str) -> None:
-        execution = self._executions.get(run_id)
+        execution = self._executor.get(run_id)
         if execution is None:
             return
         if kind == CANCEL:
@@ -211,8 +207,7 @@ class Runs:
         position = Position.parse(after)
         while True:
             changed = self._changes.setdefault(run_id, asyncio.Event())
-            stream = self._streams.get(run_id)
-            if stream is not None and not stream.closed:
+            if (stream := self._executor.stream(run_id)) is not None:
                 async with aclosing(stream.follow(position, self._reader(run_id))) as frames:  # type: ignore[type-var]
                     async for frame in frames:
                         position = Position.parse(frame.id)
@@ -225,6 +220,68 @@ class Runs:
             if over or self._stopping:
                 return
             await changed.wait()
+
+    async def find(self, run_id: str) -> RunRow | None:
+        """The run's row; None if there is no such run."""
+        return await self._store.read(lambda s: s.get(RunRow, run_id))
+
+    async def page(self, actor_id: str, **filters: Any) -> list[RunRow]:
+        """The newest runs of an actor; `queries.page` says what `filters` there are."""
+        return await self._store.read(lambda s: queries.page(s, actor_id, **filters))
+
+    async def read(self, run_id: str) -> tuple[RunRow, dict[str, Any] | None]:
+        """A run's row and, when it finished, its output.
+
+        Raises:
+            NotFound: there is no such run.
+        """
+
+        def read(session: Session) -> tuple[RunRow, dict[str, Any] | None]:
+            row = session.get(RunRow, run_id)
+            if row is None:
+                raise NotFound(f"there is no run {run_id}")
+            return row, queries.output(session, self._journal, row)
+
+        return await self._store.read(read)
+
+    async def state(self, run_id: str) -> dict[str, Any]:
+        """The fold over the run's journal.
+
+        Raises:
+            NotFound: there is no such run, or its kind is not registered.
+        """
+
+        def read(session: Session) -> dict[str, Any]:
+            row = session.get(RunRow, run_id)
+            kind = self._kinds.get(row.kind) if row is not None else None
+            if kind is None:
+                raise NotFound(f"there is no run {run_id} of a kind that is known here")
+            return fold(kind, {}, self._journal.unfolded(session, run_id))
+
+        return await self._store.read(read)
+
+    def erase(self, session: Session, run_id: str) -> None:
+        """Empty what an ended run was given and wrote, in the session's transaction; its envelope stays.
+
+        Raises:
+            Conflict: the run has not ended; cancel it first.
+        """
+        connection = session.connection()
+        emptied = (
+            update(RunRow)
+            .where(RunRow.id == run_id, RunRow.status.in_(ENDED))
+            .values(input={}, output=None, title=None, error=None)
+        )
+        if not connection.execute(emptied).rowcount:
+            raise Conflict(f"run {run_id} has not ended, or does not exist; cancel it before it is erased")
+        connection.execute(update(RunInputRow).where(RunInputRow.run_id == run_id).values(payload={}))
+        if blobs := self._journal.erase(session, run_id):
+            after_commit(session, lambda: self._forget(blobs))
+
+    def _forget(self, blobs: list[str]) -> None:
+        forgetting = asyncio.get_running_loop().create_task(asyncio.to_thread(self._journal.forget, blobs))
+        self._forgetting.add(forgetting)
+        forgetting.add_done_callback(self._forgetting.discard)
 
     def _reader(self, run_id: str) -> Any:
         async def read(after: int, upto: int) -> list[Recorded]:
@@ -258,129 +315,3 @@ class Runs:
         changed = self._changes.pop(run_id, None)
         if changed is not None:
             changed.set()
-
-    # --------------------------------------------------------------------------------------------- execute
-
-    async def _execute(self, run_id: str) -> None:
-        try:
-            execution = await self._store.write(lambda s: self._claim(s, run_id))
-            if execution is None:
-                return
-            try:
-                await self._open(execution)
-                self._streams[run_id] = execution.stream
-                self._tell(run_id)
-                await execution.run()
-            finally:
-                self._leave(execution)
-        except Exception:
-            log.exception("run %s could not be executed; the next start tries again", run_id)
-
-    def _claim(self, session: Session, run_id: str, *, status: str = QUEUED) -> Execution | None:
-        """Take the lease of a run that is in `status`; None if it is not (any more)."""
-        at = now_ms()
-        connection = session.connection()
-        claimed = connection.execute(
-            update(RunRow)
-            .where(RunRow.id == run_id, RunRow.status == status)
-            .values(epoch=RunRow.epoch + 1, status=RUNNING, error=None)
-            .returning(RunRow.kind, RunRow.epoch, RunRow.actor, RunRow.input, RunRow.started_at)
-        ).one_or_none()
-        if claimed is None:
-            return None
-        execution = Execution(
-            self._host,
-            self._kinds[claimed.kind],
-            run_id=run_id,
-            epoch=claimed.epoch,
-            actor=msgspec.convert(claimed.actor, Principal),
-            given=claimed.input,
-        )
-        if status == QUEUED:
-            until = at + int(self._timing.lease * 1000)
-            started = Entry("run.started", f'{{"epoch":{claimed.epoch}}}', None)
-            seq = self._journal.append(session, run_id, claimed.epoch, [started], at=at, lease_until=until)
-            connection.execute(
-                update(RunRow)
-                .where(RunRow.id == run_id)
-                .values(claim_seq=seq, started_at=at if claimed.started_at is None else claimed.started_at)
-            )
-        cancels = select(RunInputRow.id).where(
-            RunInputRow.run_id == run_id, RunInputRow.consumed_at.is_(None), RunInputRow.kind == CANCEL
-        )
-        if connection.execute(cancels.limit(1)).first() is not None:
-            execution.stop("cancel")
-        after_commit(session, lambda: self._executions.update({run_id: execution}))
-        return execution
-
-    async def _open(self, execution: Execution) -> None:
-        def load(session: Session) -> tuple[int, dict[str, Any], bool]:
-            events = self._journal.unfolded(session, execution.run_id)
-            seq = events[-1].seq if events else 0
-            return seq, fold(execution.kind, {}, events), any(event.type == DELTA for event in events)
-
-        seq, state, streamed = await self._store.read(load)
-        execution.open(seq, state, streamed=streamed)
-
-    def _leave(self, execution: Execution) -> None:
-        run_id = execution.run_id
-        if self._executions.get(run_id) is execution:
-            del self._executions[run_id]
-        if self._streams.get(run_id) is getattr(execution, "stream", None):
-            self._streams.pop(run_id, None)
-        self._tell(run_id)
-
-    async def _take_over(self, row: Any, kind: RunKind) -> None:
-        """Bring a run that was left `running` by a dead process to rest, or queue it again."""
-        takeovers = row.takeovers + 1 if row.seq == row.claim_seq else 1
-        if kind.on_crash == "interrupt":
-            await self._conclude(row.id, endings.interrupted("the server was stopped while this was going on"))
-        elif takeovers > TAKEOVERS:
-            reason = f"it was taken over {TAKEOVERS} times after event {row.seq} and never got further"
-            await self._conclude(row.id, endings.parked(reason))
-        else:
-
-            def requeue(session: Session) -> None:
-                again = (
-                    update(RunRow)
-                    .where(RunRow.id == row.id, RunRow.epoch == row.epoch, RunRow.status == RUNNING)
-                    .values(status=QUEUED, takeovers=takeovers)
-                )
-                if session.connection().execute(again).rowcount:
-                    self._dispatch.enqueue(session, row.id)
-
-            await self._store.write(requeue)
-
-    async def _conclude(self, run_id: str, ending: endings.Ending) -> None:
-        execution = await self._store.write(lambda s: self._claim(s, run_id, status=RUNNING))
-        if execution is None:
-            return
-        try:
-            await self._open(execution)
-            await execution.conclude(endings.cancelled() if execution.cancelled else ending)
-            execution.close()
-        finally:
-            self._leave(execution)
-
-    async def _renew_leases(self) -> None:
-        """Keep the leases of runs that write nothing for long."""
-        renew = update(RunRow.__table__)  # type: ignore[arg-type]
-        while True:
-            await asyncio.sleep(self._timing.lease / 3)
-            until = now_ms() + int(self._timing.lease * 1000)
-            held = [(e.run_id, e.epoch) for e in self._executions.values()]
-            if not held:
-                continue
-
-            def write(session: Session, held: list[tuple[str, int]] = held, until: int = until) -> None:
-                for run_id, epoch in held:
-                    session.connection().execute(
-                        renew.where(RunRow.id == run_id, RunRow.epoch == epoch, RunRow.status == RUNNING).values(
-                            lease_until=until
-                        )
-                    )
-
-            try:
-                await self._store.write(write)
-            except Exception:
-                log.exception("the leases of %d runs could not be renewed", len(held))

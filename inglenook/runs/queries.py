@@ -1,0 +1,44 @@
+"""Reading runs: one, a page of somebody's, and what a finished one gave."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from inglenook.runs.journal import Journal
+from inglenook.runs.tables import FINISHED, RunRow
+
+
+def page(
+    session: Session,
+    actor_id: str,
+    *,
+    kind: str | None = None,
+    status: Sequence[str] = (),
+    before: str | None = None,
+    limit: int = 50,
+) -> list[RunRow]:
+    """The newest runs of an actor, at most `limit`.
+
+    Args:
+        kind, status: Only runs of this kind, in one of these statuses.
+        before: Only runs older than the one of this id.
+    """
+    found = select(RunRow).where(RunRow.actor_id == actor_id)
+    if kind is not None:
+        found = found.where(RunRow.kind == kind)
+    if status:
+        found = found.where(RunRow.status.in_(status))
+    if before is not None:
+        found = found.where(RunRow.id < before)
+    return list(session.scalars(found.order_by(RunRow.id.desc()).limit(limit)))
+
+
+def output(session: Session, journal: Journal, row: RunRow) -> dict[str, Any] | None:
+    """What a finished run gave; a large output is read from its last event."""
+    if row.output is not None or row.status != FINISHED:
+        return row.output
+    for event in journal.read(session, row.id, row.seq - 1):
+        return event.payload.get("output")
+    return None
