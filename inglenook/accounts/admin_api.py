@@ -65,11 +65,7 @@ async def make_user(body: NewUserRequest, principal: ManagesUsers, accounts: Hou
 @router.patch("/users/{user_id}")
 async def change_user(user_id: str, body: UserPatch, principal: ManagesUsers, accounts: House) -> UserInfo:
     """Change a user's role, display name or password, or disable them."""
-    changes = body.changes()
-    password = changes.pop("password", None)
-    if password is not None:
-        await accounts.users.set_password(principal, user_id, password)
-    return _user(accounts, await accounts.users.change(principal, user_id, changes))
+    return _user(accounts, await accounts.users.change(principal, user_id, body.changes()))
 
 
 @router.delete("/users/{user_id}", status_code=204)

@@ -215,17 +215,25 @@ class Grants:
 
         return await self._live.write(write)
 
-    async def remove(self, actor: Principal, grant_id: str) -> None:
+    async def remove(self, actor: Principal, grant_id: str, *, owner_id: str | None = None) -> None:
         """Take a grant away.
 
+        Args:
+            owner_id: Of a grant on content, the true owner of the thing.
+
         Raises:
-            NotFound: there is no such grant.
+            NotFound: there is no such grant, or the actor may not know of it.
+            Forbidden: the actor may not take it away.
         """
 
         def write(session: Session) -> None:
             grant = session.get(Grant, grant_id)
             if grant is None:
                 raise NotFound(f"there is no grant {grant_id}")
+            thing = Thing(grant.thing_kind, grant.thing_id, owner_id)
+            if not self.may(actor, Verb.READ, thing):
+                raise NotFound(f"there is no grant {grant_id}")
+            self.require(actor, Verb.MANAGE, thing)
             audit.record(session, actor, "grant.removed", Thing("grant", grant.id), **_described(grant))
             session.delete(grant)
 

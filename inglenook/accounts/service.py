@@ -36,6 +36,7 @@ NOTE_EVERY = 60.0
 LOCAL_ADMIN = "inglenook.local_admin"
 #: What set-up attempts are counted under; folded names have no capitals, so it is nobody's.
 _SETUP = "SET-UP"
+_SOMEBODY = Principal(user_id="", name="somebody")
 
 
 class SignedIn(NamedTuple):
@@ -48,11 +49,11 @@ class SignedIn(NamedTuple):
 class Accounts:
     """Users, groups, keys, sessions, grants and the audit trail of one server."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, *, passwords: Passwords | None = None) -> None:
         self.store = store
         self.snapshot = Live(store)
         self.grants = Grants(store, self.snapshot)
-        self.passwords = Passwords()
+        self.passwords = passwords or Passwords()
         self.limiter = Limiter()
         self.users = Users(store, self.snapshot, self.passwords)
         self.groups = Groups(self.snapshot)
@@ -136,9 +137,9 @@ class Accounts:
         self.limiter.attempt(name_key(name), address)
         user = await self.users.named(name)
         if not await self.passwords.verify(user.password_hash if user else None, password) or user is None:
-            if user is not None:
-                refused = user
-                await self.store.write(lambda s: _record_refusal(s, refused, address))
+            # Recorded for unknown names too (without the name: people type passwords there), so that both take as long.
+            user_id = user.id if user else None
+            await self.store.write(lambda s: _record_refusal(s, user_id, address))
             raise WrongPassword
         self.limiter.succeeded(name_key(name), address)
         checked = user.password_hash
@@ -251,6 +252,5 @@ def _begin(session: Session, request: Request, user: User) -> str:
     return token
 
 
-def _record_refusal(session: Session, user: User, address: str | None) -> None:
-    nobody = Principal(user_id="", name="somebody")
-    audit.record(session, nobody, "session.refused", Thing("user", user.id), name=user.name, address=address)
+def _record_refusal(session: Session, user_id: str | None, address: str | None) -> None:
+    audit.record(session, _SOMEBODY, "session.refused", Thing("user", user_id), address=address)

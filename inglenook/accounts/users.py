@@ -1,6 +1,5 @@
 """Users: made, changed and deleted by administrators, by the command line, and (their own profile) by themselves."""
 
-import re
 import unicodedata
 from collections.abc import Callable
 from typing import Any
@@ -20,7 +19,9 @@ from inglenook.kit.ids import new_id
 from inglenook.kit.time import now_ms
 from inglenook.store.database import Store
 
-_NAME = re.compile(r"[\w.@+-]{1,64}")
+_LONGEST_NAME = 64
+#: Matters of taste are nobody's business but the user's: no audit record.
+_TASTE = frozenset({"language", "theme"})
 
 
 class Users:
@@ -69,14 +70,20 @@ class Users:
         return await self._live.write(lambda s: add_user(s, actor, name, hashed, role, display_name=display_name))
 
     async def change(self, actor: Principal, user_id: str, changes: dict[str, Any]) -> User:
-        """Change `role`, `disabled`, `display_name`, `language` or `theme`.
+        """Change `role`, `disabled`, `display_name`, `language`, `theme` or `password`.
 
-        A disabled user is signed out everywhere; its keys rest until it is enabled again.
+        A disabled user is signed out everywhere; its keys rest until it is enabled again. A new password, too, ends
+        the user's sessions.
 
         Raises:
+            BadInput: the password will not do.
             NotFound: there is no such user.
             LastAdmin: nobody would be left to administer the server.
         """
+
+        changes = dict(changes)
+        password = changes.pop("password", None)
+        hashed = None if password is None else await self._passwords.hash(password)
 
         def write(session: Session) -> User:
             user = _get(session, user_id)
@@ -86,9 +93,11 @@ class Users:
                 setattr(user, name, value)
             session.flush()
             _check_admin_left(session, administered)
+            if hashed is not None:
+                _set_password(session, actor, user, hashed)
             if user.disabled:
                 sessions.end_all(session, user_id)
-            changed = {name: value for name, value in changes.items() if was[name] != value}
+            changed = {name: value for name, value in changes.items() if was[name] != value and name not in _TASTE}
             if changed:
                 audit.record(session, actor, "user.changed", Thing("user", user_id), name=user.name, **changed)
             return user
@@ -126,10 +135,7 @@ class Users:
         hashed = await self._passwords.hash(password)
 
         def write(session: Session) -> None:
-            user = _get(session, user_id)
-            user.password_hash = hashed
-            sessions.end_all(session, user_id, but=keep)
-            audit.record(session, actor, "user.password_set", Thing("user", user_id), name=user.name)
+            _set_password(session, actor, _get(session, user_id), hashed, keep=keep)
 
         await self._live.write(write)
 
@@ -149,6 +155,7 @@ def add_user(
         NameTaken: somebody has that name.
     """
     check_name(name)
+    name = unicodedata.normalize("NFC", name)
     key = name_key(name)
     if session.scalar(select(User.id).where(User.name_key == key)) is not None:
         raise NameTaken(f"there is a user {name!r} already; choose another name", field="name")
@@ -169,7 +176,8 @@ def add_user(
 
 def check_name(name: str) -> None:
     """Raise `BadInput` unless a user may be called that."""
-    if not _NAME.fullmatch(name):
+    letters = all(char.isalnum() or char in "._-@+" or unicodedata.category(char)[0] == "M" for char in name)
+    if not letters or not 1 <= len(name) <= _LONGEST_NAME or unicodedata.category(name[0])[0] == "M":
         raise BadInput(
             "a user name has 1 to 64 letters or digits (of any script) or the characters . _ - @ +", field="name"
         )
@@ -184,6 +192,12 @@ def count_admins(session: Session) -> int:
     """Administrators who can sign in."""
     query = select(func.count()).select_from(User).where(User.role == Role.ADMIN.value, User.disabled.is_(False))
     return session.scalar(query) or 0
+
+
+def _set_password(session: Session, actor: Principal, user: User, hashed: str, *, keep: str | None = None) -> None:
+    user.password_hash = hashed
+    sessions.end_all(session, user.id, but=keep)
+    audit.record(session, actor, "user.password_set", Thing("user", user.id), name=user.name)
 
 
 def _check_admin_left(session: Session, administered: bool) -> None:
