@@ -13,7 +13,7 @@ from sqlalchemy import insert, update
 from sqlalchemy.orm import Session
 
 from inglenook.accounts.principal import Principal
-from inglenook.kit.errors import BadInput, Conflict, NotFound
+from inglenook.kit.errors import BadInput, NotFound
 from inglenook.kit.ids import new_id
 from inglenook.kit.time import now_ms
 from inglenook.runs import queries
@@ -179,12 +179,6 @@ class Runs:
         """Ask a run to stop. It has stopped when its status says so."""
         await self.send(run_id, CANCEL, {})
 
-    def forget() -> None:
-            asyncio.get_running_loop().run_in_executor(None, self._journal.forget, blobs)
-
-        if blobs:
-            after_commit(session, forget)
-
     def _deliver(self, run_id: str, kind: str) -> None:
         execution = self._executor.get(run_id)
         if execution is None:
@@ -261,20 +255,19 @@ class Runs:
         return await self._store.read(read)
 
     def erase(self, session: Session, run_id: str) -> None:
-        """Empty what an ended run was given and wrote, in the session's transaction; its envelope stays.
+        """Empty what a run was given and wrote, in the session's transaction; the envelopes stay.
 
-        Raises:
-            Conflict: the run has not ended; cancel it first.
+        Of a run that has not ended only what it wrote so far goes: cancel it, and erase it again in its last
+        transaction (`settle`, or the `project` of `finish`) or later.
         """
         connection = session.connection()
-        emptied = (
-            update(RunRow)
-            .where(RunRow.id == run_id, RunRow.status.in_(ENDED))
-            .values(input={}, output=None, title=None, error=None)
+        ended = RunRow.id == run_id, RunRow.status.in_(ENDED)
+        connection.execute(update(RunRow).where(*ended).values(input={}, output=None, title=None, error=None))
+        connection.execute(
+            update(RunInputRow)
+            .where(RunInputRow.run_id == run_id, RunInputRow.consumed_at.is_not(None))
+            .values(payload={})
         )
-        if not connection.execute(emptied).rowcount:
-            raise Conflict(f"run {run_id} has not ended, or does not exist; cancel it before it is erased")
-        connection.execute(update(RunInputRow).where(RunInputRow.run_id == run_id).values(payload={}))
         if blobs := self._journal.erase(session, run_id):
             after_commit(session, lambda: self._forget(blobs))
 
