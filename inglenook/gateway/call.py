@@ -23,6 +23,7 @@ class Call(Struct, kw_only=True):
         credential: The API key as sent, without its scheme word.
         source: Where it came from, for the ledger: `openai`, `ollama`, `chat`, …
         run_id: The run it is part of, if it is.
+        needs: Capabilities the model must have besides the operation's own: `tools`, `vision`, `thinking`, `insert`.
     """
 
     operation: Operation
@@ -34,6 +35,7 @@ class Call(Struct, kw_only=True):
     credential: bytes | None = None
     source: str = "internal"
     run_id: str | None = None
+    needs: frozenset[str] = frozenset()
     id: str = field(default_factory=lambda: new_id("call"))
 
 
@@ -50,6 +52,7 @@ class Exchange(Struct, kw_only=True):
     Attributes:
         target: The catalogue entry that answers (`models.catalogue.Entry`), set by `route`.
         reasons: Why that one: short machine-readable facts the interface can show.
+        meter: What the `meter` step keeps between its looks at a call.
         started_at, first_event_at, ended_at: Milliseconds since the epoch; `first_event_at` 0 until then.
     """
 
@@ -60,6 +63,7 @@ class Exchange(Struct, kw_only=True):
     usage: Usage | None = None
     timings: Timings | None = None
     finish_reason: str | None = None
+    meter: Any = None
     started_at: int = field(default_factory=now_ms)
     first_event_at: int = 0
     ended_at: int = 0

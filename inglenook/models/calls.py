@@ -113,11 +113,15 @@ class LocalOptions(Struct, omit_defaults=True, kw_only=True):
         keep_alive: Seconds to stay loaded after the call; 0 unloads at once, negative never; None: the default.
         truncate: What to do with a prompt longer than the context: None or True drop the oldest messages and say
             so (`Notice`), False refuse.
+        context: Token ids that precede the prompt, as an earlier `Finished.context` gave them.
+        return_context: Whether `Finished.context` is wanted.
     """
 
     num_ctx: int | None = None
     keep_alive: float | None = None
     truncate: bool | None = None
+    context: list[int] | None = None
+    return_context: bool = False
 
 
 class ChatRequest(Struct, kw_only=True):
@@ -170,6 +174,18 @@ class Passthrough(Struct):
 
 
 # -------------------------------------------------------------------------------------------------- events
+
+
+class Routed(Struct, omit_defaults=True, tag="routed"):
+    """Which model answers, and why: the gateway's own first event of every call. Providers do not send it.
+
+    `model` is the catalogue's name of it; `reasons` are short machine-readable facts, one object a step.
+    """
+
+    model: str
+    provider: str
+    local: bool
+    reasons: list[dict[str, Any]] = field(default_factory=list)
 
 
 class Usage(Struct, omit_defaults=True, tag="usage"):
@@ -277,7 +293,8 @@ class Raw(Struct, tag="raw"):
 
 
 Event = (
-    TextDelta
+    Routed
+    | TextDelta
     | ReasoningDelta
     | ToolCallDelta
     | Logprobs

@@ -1,0 +1,18 @@
+"""What the gateway refuses, beyond what providers and accounts do."""
+
+from inglenook.kit.errors import BadInput
+
+
+class NotCapable(BadInput):
+    """The model cannot do what was asked of it.
+
+    `details["capability"]` names what it lacks, `details["model"]` the model as the caller named it.
+    """
+
+    code = "not_capable"
+
+
+class CannotCarry(BadInput):
+    """A field of the request cannot be carried to the model that answers; leave it out or choose another model."""
+
+    code = "cannot_carry"

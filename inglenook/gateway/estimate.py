@@ -1,0 +1,55 @@
+"""Our own token count, for calls whose provider did not tell: a quarter of the text's UTF-8 bytes.
+
+That is near what common tokenizers make of English (about four letters a token) and of Chinese (three bytes a
+character, about three quarters of a token). What is estimated is marked so in the ledger.
+"""
+
+from typing import Any
+
+import orjson
+
+from inglenook.models.calls import ChatRequest, CompletionRequest, Request, TextPart
+
+_BYTES_PER_TOKEN = 4
+#: What a message costs beyond its text.
+_PER_MESSAGE = 4
+#: What an image is taken for.
+_PER_IMAGE = 768
+#: Fields of a body that are no part of the prompt.
+_IMAGE_PREFIX = "data:"
+_PROMPT_FIELDS = ("messages", "prompt", "suffix", "input", "tools", "functions")
+
+
+def tokens(size: int) -> int:
+    """Tokens of a text of `size` UTF-8 bytes."""
+    return -(-size // _BYTES_PER_TOKEN)
+
+
+def request_tokens(request: Request) -> int:
+    """Tokens a request brings to the model."""
+    if isinstance(request, CompletionRequest):
+        return tokens(len(request.prompt.encode()) + len((request.suffix or "").encode()))
+    if not isinstance(request, ChatRequest):
+        return sum(tokens(len(text.encode())) for text in request.inputs)
+    total = tokens(sum(len(orjson.dumps(tool.parameters)) + len(tool.description) for tool in request.tools))
+    for message in request.messages:
+        calls = sum(len(call.name) + len(call.arguments) for call in message.tool_calls)
+        total += _PER_MESSAGE + tokens(len(message.text.encode()) + calls)
+        if not isinstance(message.content, str):
+            total += _PER_IMAGE * sum(not isinstance(part, TextPart) for part in message.content)
+    return total
+
+
+def body_tokens(body: dict[str, Any]) -> int:
+    """Tokens the prompt in a body of OpenAI's protocols brings."""
+    return tokens(sum(_size(body[name]) for name in _PROMPT_FIELDS if name in body))
+
+
+def _size(value: Any) -> int:
+    if isinstance(value, str):
+        return _PER_IMAGE * _BYTES_PER_TOKEN if value.startswith(_IMAGE_PREFIX) else len(value.encode())
+    if isinstance(value, dict):
+        return sum(map(_size, value.values()))
+    if isinstance(value, list):
+        return sum(map(_size, value))
+    return _BYTES_PER_TOKEN if isinstance(value, int) else 0

@@ -1,0 +1,153 @@
+"""What a call used, how long it took, and the ledger's entry of it."""
+
+import re
+from typing import ClassVar
+
+import orjson
+
+from inglenook.gateway import estimate
+from inglenook.gateway.call import Exchange, Outcome
+from inglenook.gateway.ledger import Ledger, Record
+from inglenook.gateway.steps.base import Step
+from inglenook.models.calls import (
+    Event,
+    Finished,
+    Raw,
+    RawHead,
+    ReasoningDelta,
+    TextDelta,
+    Timings,
+    ToolCallDelta,
+    Usage,
+    Vectors,
+)
+from inglenook.models.providers.wires.openai_usage import UsageScanner, usage_in_body
+
+#: Relayed bytes that are kept before their text is counted.
+_COUNT_AT = 32 * 1024
+_TEXT = re.compile(rb'"(?:content|reasoning_content|reasoning|text|arguments)"\s*:\s*("(?:[^"\\]|\\.)*")')
+
+
+class _Reading:
+    """What the meter keeps of one call."""
+
+    __slots__ = ("_raw", "_size", "_streamed", "output_bytes", "scanner", "vectors")
+
+    def __init__(self) -> None:
+        self.output_bytes = 0
+        self.scanner = UsageScanner()
+        self.vectors = False
+        self._streamed = True
+        self._raw: list[bytes] = []
+        self._size = 0
+
+    def head(self, head: RawHead) -> None:
+        self._streamed = "event-stream" in head.content_type
+
+    def raw(self, data: bytes) -> None:
+        self._raw.append(data)
+        self._size += len(data)
+        if self._streamed:
+            self.scanner.feed(data)
+            if self._size > _COUNT_AT:
+                self._count()
+
+    def usage(self) -> Usage | None:
+        """What the relayed answer says of itself."""
+        return self.scanner.usage if self._streamed else usage_in_body(b"".join(self._raw))
+
+    def output_tokens(self) -> int:
+        """Our own count of what came out."""
+        if not self.vectors:
+            self._count()
+        return estimate.tokens(self.output_bytes)
+
+    def _count(self) -> None:
+        for text in _TEXT.findall(b"".join(self._raw)):
+            try:
+                self.output_bytes += len(orjson.loads(text).encode())
+            except ValueError:
+                self.output_bytes += len(text)
+        self._raw.clear()
+        self._size = 0
+
+
+class Meter(Step):
+    """Reads usage off the events; counts itself where an answer does not tell, as when it was cut."""
+
+    watches: ClassVar[bool] = True
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+
+    async def open(self, exchange: Exchange) -> None:
+        """Begin a reading."""
+        exchange.meter = _Reading()
+
+    def event(self, exchange: Exchange, event: Event) -> None:
+        """Note what an event tells."""
+        reading: _Reading = exchange.meter
+        match event:
+            case Raw():
+                reading.raw(event.data)
+            case TextDelta() | ReasoningDelta():
+                reading.output_bytes += len(event.text.encode())
+            case ToolCallDelta():
+                reading.output_bytes += len(event.name) + len(event.arguments.encode())
+            case Usage():
+                exchange.usage = event
+            case Finished():
+                exchange.finish_reason = event.reason
+            case Timings():
+                exchange.timings = event
+            case RawHead():
+                reading.head(event)
+            case Vectors():
+                reading.vectors = True
+
+    def close(self, exchange: Exchange, outcome: Outcome) -> None:
+        """Settle the usage and write the entry."""
+        usage = self._settle(exchange, outcome)
+        call, principal, target = exchange.call, exchange.principal, exchange.target
+        assert principal is not None
+        first = exchange.first_event_at
+        self._ledger.record(
+            Record(
+                call.id,
+                exchange.started_at,
+                principal.user_id,
+                principal.key_id,
+                call.run_id,
+                target.name,
+                target.provider_id,
+                call.operation.value,
+                call.source,
+                usage.input,
+                usage.output,
+                usage.cached,
+                usage.reasoning,
+                usage.estimated,
+                None,
+                outcome.status,
+                exchange.ended_at - exchange.started_at,
+                first - exchange.started_at if first else None,
+            )
+        )
+
+    def _settle(self, exchange: Exchange, outcome: Outcome) -> Usage:
+        reading: _Reading = exchange.meter
+        usage = exchange.usage or reading.usage()
+        if usage is None:
+            if outcome.status == "failed" and not exchange.first_event_at:
+                usage = Usage()  # the provider did nothing
+            else:
+                usage = Usage(input=_input(exchange), output=reading.output_tokens(), estimated=True)
+        exchange.usage = usage
+        return usage
+
+
+def _input(exchange: Exchange) -> int:
+    call = exchange.call
+    if call.passthrough is not None:
+        return estimate.body_tokens(call.passthrough.body)
+    return estimate.request_tokens(call.decode())

@@ -1,0 +1,84 @@
+"""Which model answers."""
+
+from typing import TYPE_CHECKING
+
+from inglenook.accounts.principal import Principal, Thing, Verb
+from inglenook.accounts.service import Accounts
+from inglenook.gateway.call import Exchange
+from inglenook.gateway.errors import NotCapable
+from inglenook.gateway.steps.base import Step
+from inglenook.kit.errors import InglenookError
+from inglenook.models.calls import Operation
+from inglenook.models.errors import ModelNotFound
+
+_OPERATION_NEEDS = {
+    Operation.CHAT: "completion",
+    Operation.COMPLETION: "completion",
+    Operation.EMBEDDING: "embedding",
+}
+_WORDS = {Operation.CHAT: "chat", Operation.COMPLETION: "completion", Operation.EMBEDDING: "embeddings"}
+
+if TYPE_CHECKING:  # lands beside this
+    from inglenook.models.catalogue import Catalogue, Entry
+
+
+class Route(Step):
+    """Takes the model that was named, if the caller may use it and it can do what is asked."""
+
+    def __init__(self, accounts: Accounts, catalogue: "Catalogue") -> None:
+        self._grants = accounts.grants
+        self._catalogue = catalogue
+
+    async def open(self, exchange: Exchange) -> None:
+        """Sets the target and says why.
+
+        Raises:
+            ModelNotFound: there is no such model, or the caller may not use it.
+            NotCapable: it cannot chat, embed, call tools, …
+        """
+        call, principal = exchange.call, exchange.principal
+        assert principal is not None
+        entry = self.find(principal, call.model)
+        capabilities = entry.facts.capabilities
+        if _OPERATION_NEEDS[call.operation] not in capabilities:
+            raise _not_capable(call.model, _WORDS[call.operation], entry)
+        if call.needs and not call.needs <= capabilities:
+            raise _not_capable(call.model, min(call.needs - capabilities), entry)
+        exchange.target = entry
+        exchange.reasons.append({"step": "route", "why": "named"})
+
+    def find(self, principal: Principal, name: str) -> "Entry":
+        """The catalogue's entry of that name, if `principal` may use it.
+
+        Raises:
+            ModelNotFound: there is none, or not for this principal, who is not told which.
+        """
+        try:
+            entry = self._catalogue.resolve(name)
+        except InglenookError as error:
+            # A name that no model can have names no model either.
+            raise _not_found(name) if error.status in (400, 404) else error from None
+        if not self._grants.may(principal, Verb.USE, Thing("model", entry.name)):
+            raise _not_found(name)
+        return entry
+
+    def visible(self, principal: Principal) -> "list[Entry]":
+        """Every model `principal` may use, by name."""
+        return [
+            entry
+            for entry in self._catalogue.entries()
+            if self._grants.may(principal, Verb.USE, Thing("model", entry.name))
+        ]
+
+
+def _not_found(name: str) -> ModelNotFound:
+    return ModelNotFound(f"model '{name}' not found", field="model", details={"model": name})
+
+
+def _not_capable(name: str, lacking: str, entry: "Entry") -> NotCapable:
+    can = ", ".join(sorted(entry.facts.capabilities))
+    return NotCapable(
+        f"model '{name}' does not support {lacking} (it offers: {can})",
+        field="model",
+        details={"model": name, "capability": lacking},
+    )

@@ -1,0 +1,1 @@
+"""Protocols that several providers speak: how requests are written in them, and answers read."""

@@ -1,0 +1,173 @@
+"""Finding the `usage` object in answers of OpenAI's protocols that are relayed as bytes.
+
+Answers are not parsed on their way. Only a line that holds `"usage"` with its quotes unescaped, which text written by
+a model cannot, is looked at, and of it only that field.
+"""
+
+import json
+import re
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from inglenook.models.calls import Usage
+
+#: A line longer than this is not kept in order to find its usage.
+LONGEST_LINE = 1024 * 1024
+#: Bodies longer than this are searched from their end rather than read through.
+_SMALL = 64 * 1024
+
+_USAGE = re.compile(rb'"usage"\s*:\s*\{')
+
+
+class _Details(Struct):
+    cached_tokens: int | None = None
+    reasoning_tokens: int | None = None
+
+
+class _Usage(Struct):
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    prompt_tokens_details: _Details | None = None
+    completion_tokens_details: _Details | None = None
+    prompt_cache_hit_tokens: int | None = None
+
+    def usage(self) -> Usage:
+        of_input, of_output = self.prompt_tokens_details, self.completion_tokens_details
+        return Usage(
+            input=self.prompt_tokens or 0,
+            output=self.completion_tokens or 0,
+            cached=(of_input and of_input.cached_tokens) or self.prompt_cache_hit_tokens or 0,
+            reasoning=(of_output and of_output.reasoning_tokens) or 0,
+        )
+
+
+class _Envelope(Struct):
+    usage: _Usage | None = None
+    choices: list[msgspec.Raw] | None = None
+
+
+_envelope = msgspec.json.Decoder(_Envelope)
+
+
+def usage_of(value: dict[str, Any] | None) -> Usage | None:
+    """Usage from a parsed `usage` object; None where there is none or it makes no sense."""
+    if not value:
+        return None
+    try:
+        return msgspec.convert(value, _Usage).usage()
+    except msgspec.ValidationError:
+        return None
+
+
+def usage_in_body(body: bytes) -> Usage | None:
+    """Usage of a whole answer."""
+    if len(body) <= _SMALL:
+        return _decode(body)[0]
+    found = [*_USAGE.finditer(body, len(body) - _SMALL)]
+    if not found:
+        return None
+    try:
+        value, _ = json.JSONDecoder().raw_decode(body[found[-1].end() - 1 :].decode())
+    except ValueError:
+        return None
+    return usage_of(value)
+
+
+def _decode(data: bytes) -> tuple[Usage | None, bool]:
+    """Usage in a JSON object, and whether the object holds nothing else that a caller reads."""
+    try:
+        envelope = _envelope.decode(data)
+    except msgspec.DecodeError:
+        return None, False
+    if envelope.usage is None:
+        return None, False
+    return envelope.usage.usage(), envelope.choices is not None and not envelope.choices
+
+
+class UsageScanner:
+    """Reads usage out of a stream of server-sent events, cut anywhere."""
+
+    def __init__(self) -> None:
+        self.usage: Usage | None = None
+        self._line = bytearray()
+        self._skipping = False
+
+    def feed(self, chunk: bytes) -> None:
+        """Look at the next bytes."""
+        if not self._line and not self._skipping and chunk.endswith(b"\n"):
+            whole = chunk
+        else:
+            head, newline, rest = chunk.rpartition(b"\n")
+            if not newline:
+                self._keep(rest)
+                return
+            if self._skipping:
+                _, _, head = head.partition(b"\n")
+                self._skipping = False
+            whole = bytes(self._line) + head
+            self._line.clear()
+            self._keep(rest)
+        if _USAGE.search(whole):
+            for line in whole.splitlines():
+                if line.startswith(b"data:") and b'"usage"' in line:
+                    self.usage = _decode(line[5:])[0] or self.usage
+
+    def _keep(self, rest: bytes) -> None:
+        self._line += rest
+        if len(self._line) > LONGEST_LINE:
+            self._line.clear()
+            self._skipping = True
+
+
+class UsageStripper:
+    """Takes the usage event that we asked for out of a stream whose caller did not.
+
+    An event is passed on once it is whole. The event is known by its empty `choices`; usage that comes with the
+    last piece of an answer stays where it is.
+    """
+
+    def __init__(self) -> None:
+        self.usage: Usage | None = None
+        self._part = bytearray()
+
+    def feed(self, chunk: bytes) -> bytes:
+        """What may be passed on now."""
+        if self._part or not chunk.endswith((b"\n\n", b"\r\n\r\n")):
+            # Only the new bytes, and those that a boundary may straddle, are searched for the end of an event.
+            start = max(0, len(self._part) - 3)
+            self._part += chunk
+            end = _end_of_events(self._part, start)
+            if end == 0:
+                return b""
+            whole = bytes(self._part[:end])
+            del self._part[:end]
+        else:
+            whole = chunk
+        if not _USAGE.search(whole):
+            return whole
+        return b"".join(event for event in _events(whole) if not self._is_usage(event))
+
+    def rest(self) -> bytes:
+        """What came after the last whole event."""
+        return bytes(self._part)
+
+    def _is_usage(self, event: bytes) -> bool:
+        for line in event.splitlines():
+            if line.startswith(b"data:") and b'"usage"' in line:
+                usage, alone = _decode(line[5:])
+                self.usage = usage or self.usage
+                return alone
+        return False
+
+
+def _end_of_events(data: bytes | bytearray, start: int) -> int:
+    unix = data.rfind(b"\n\n", start)
+    dos = data.rfind(b"\r\n\r\n", start)
+    return max(unix + 2 if unix >= 0 else 0, dos + 4 if dos >= 0 else 0)
+
+
+def _events(data: bytes) -> list[bytes]:
+    """Whole events, each with the empty line that ends it."""
+    return re.findall(rb".+?(?:\r\n\r\n|\n\n)", data, re.DOTALL)
