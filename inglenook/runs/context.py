@@ -3,13 +3,13 @@
 import asyncio
 import itertools
 import logging
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from functools import partial
 from typing import Any, Literal, NoReturn
 
 from msgspec import Struct, structs
 from sqlalchemy import select, update
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from inglenook.accounts.principal import Principal
@@ -198,25 +198,31 @@ class Execution:
             await self.conclude(self._ending(error))
         self.close()
 
-    async def conclude(self, ending: Ending) -> None:
-        """Record how the run came to rest, again and again while the database refuses. Never raises."""
-        for delay in itertools.chain(RETRIES, itertools.repeat(RETRIES[-1])):
+    async def conclude(self, ending: Ending, *, retries: Iterable[float] | None = None) -> None:
+        """Record how the run came to rest. Never raises.
+
+        Args:
+            retries: Seconds between attempts while the database refuses; by default it never gives up.
+        """
+        delays = iter(itertools.chain(RETRIES, itertools.repeat(RETRIES[-1])) if retries is None else retries)
+        while True:
             try:
                 await self._write((), None, ending)
-            except LeaseLost:
-                log.warning("run %s was taken over before its end was recorded", self.run_id)
-            except Unavailable:
-                log.warning("run %s has no recorded end: the store is closed", self.run_id)
-            except (SQLAlchemyError, OSError):
-                log.exception("the end of run %s cannot be recorded; trying again in %s s", self.run_id, delay)
-                await asyncio.sleep(delay)
-                continue
-            except Exception as error:  # `fold` or `settle` of the kind is broken: end without them
-                log.exception("run %s (%s) cannot be settled", self.run_id, self.kind.name)
-                if not ending.folds:
-                    return
-                ending = structs.replace(endings.failed(error), settles=False, folds=False)
-                continue
+            except (LeaseLost, Unavailable) as error:
+                log.warning("run %s: its end (%s) is not recorded: %s", self.run_id, ending.status, error)
+            except (OperationalError, OSError):
+                log.exception("run %s: its end (%s) cannot be recorded", self.run_id, ending.status)
+                if (delay := next(delays, None)) is not None:
+                    await asyncio.sleep(delay)
+                    continue
+            except Exception as error:
+                log.exception("run %s: `fold` or `settle` of %s is broken", self.run_id, self.kind.name)
+                if ending.folds:
+                    ending = structs.replace(endings.failed(error), folds=False)
+                    continue
+                if ending.settles:
+                    ending = structs.replace(ending, settles=False)
+                    continue
             return
 
     def close(self) -> None:
@@ -347,7 +353,7 @@ class Execution:
                 await self._write((), None)
         except (RunEnded, Unavailable):
             return
-        except (SQLAlchemyError, OSError):
+        except (OperationalError, OSError):
             log.exception("deltas of run %s cannot be journaled; trying again", self.run_id)
         except Exception as error:  # noqa: BLE001 - the run fails with it
             if not isinstance(error, LeaseLost):

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import msgspec
+from msgspec import structs
 from sqlalchemy import exists, select, update
 from sqlalchemy.orm import Session
 
@@ -13,9 +14,9 @@ from inglenook.accounts.principal import Principal
 from inglenook.kit.errors import Unavailable
 from inglenook.kit.time import now_ms
 from inglenook.runs import endings
-from inglenook.runs.context import CANCEL, Execution, Host
+from inglenook.runs.context import CANCEL, RETRIES, Execution, Host
 from inglenook.runs.endings import Ending
-from inglenook.runs.journal import DELTA, Entry, fold
+from inglenook.runs.journal import DELTA, Entry, Recorded, fold
 from inglenook.runs.kinds import RunKind
 from inglenook.runs.live import Stream
 from inglenook.runs.tables import QUEUED, RUNNING, RunInputRow, RunRow
@@ -60,8 +61,8 @@ class Executor:
             if execution is None:
                 return
             try:
-                await self._open(execution)
-                await execution.run()
+                if await self._open(execution):
+                    await execution.run()
             finally:
                 self._leave(execution)
         except Unavailable:
@@ -116,9 +117,9 @@ class Executor:
         if execution is None:
             return
         try:
-            await self._open(execution)
-            await execution.conclude(endings.cancelled() if execution.cancelled else ending)
-            execution.close()
+            if await self._open(execution):
+                await execution.conclude(endings.cancelled() if execution.cancelled else ending, retries=RETRIES[:3])
+                execution.close()
         finally:
             self._leave(execution)
 
@@ -159,15 +160,27 @@ class Executor:
         after_commit(session, lambda: self._executions.update({run_id: execution}))
         return execution
 
-    async def _open(self, execution: Execution) -> None:
-        def load(session: Session) -> tuple[int, dict[str, Any], bool]:
+    async def _open(self, execution: Execution) -> bool:
+        """Let the execution begin from the journal; False, and the run failed, when its kind cannot fold it."""
+
+        def load(session: Session) -> tuple[int, list[Recorded], dict[str, Any] | Exception]:
             events = self._host.journal.unfolded(session, execution.run_id)
             seq = events[-1].seq if events else 0
-            return seq, fold(execution.kind, {}, events), any(event.type == DELTA for event in events)
+            try:
+                return seq, events, fold(execution.kind, {}, events)
+            except Exception as error:  # noqa: BLE001 - the run fails with it
+                return seq, events, error
 
-        seq, state, streamed = await self._host.store.read(load)
-        execution.open(seq, state, streamed=streamed)
-        self._tell(execution.run_id)
+        seq, events, state = await self._host.store.read(load)
+        if not isinstance(state, Exception):
+            execution.open(seq, state, streamed=any(event.type == DELTA for event in events))
+            self._tell(execution.run_id)
+            return True
+        log.error("run %s: %s cannot fold it", execution.run_id, execution.kind.name, exc_info=state)
+        execution.open(seq, {}, streamed=False)
+        await execution.conclude(structs.replace(endings.failed(state), folds=False), retries=RETRIES[:3])
+        execution.close()
+        return False
 
     def _leave(self, execution: Execution) -> None:
         # A run that went to wait may have been woken, and execute again, before this execution was quite over.

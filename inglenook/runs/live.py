@@ -8,7 +8,7 @@ and then the live tail give what is missing, without gap or duplicate. From any 
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
 from typing import Any, Literal, NamedTuple, Self
 
 from msgspec import Struct
@@ -206,7 +206,7 @@ class Stream:
 
     async def follow(
         self, after: Position | None, journal: Callable[[int, int], Awaitable[list[Recorded]]]
-    ) -> AsyncIterator[WatchFrame]:
+    ) -> AsyncGenerator[WatchFrame, None]:
         """Frames from `after` on until the execution is over.
 
         Args:

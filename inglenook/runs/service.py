@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import weakref
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from functools import partial
 from typing import Any
@@ -190,7 +190,7 @@ class Runs:
 
     # --------------------------------------------------------------------------------------------- look on
 
-    async def watch(self, run_id: str, after: str | None = None) -> AsyncIterator[WatchFrame]:
+    async def watch(self, run_id: str, after: str | None = None) -> AsyncGenerator[WatchFrame, None]:
         """Frames of a run from `after` (the id of the last frame seen) on, until it ends or the server stops.
 
         Without a usable `after` the first frame is a `reset` with the whole state.
@@ -202,7 +202,7 @@ class Runs:
         while True:
             changed = self._changes.setdefault(run_id, asyncio.Event())
             if (stream := self._executor.stream(run_id)) is not None:
-                async with aclosing(stream.follow(position, self._reader(run_id))) as frames:  # type: ignore[type-var]
+                async with aclosing(stream.follow(position, self._reader(run_id))) as frames:
                     async for frame in frames:
                         position = Position.parse(frame.id)
                         yield frame
