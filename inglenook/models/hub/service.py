@@ -31,21 +31,22 @@ class Pull(Struct, frozen=True, kw_only=True):
 
     Attributes:
         source: What was asked for.
-        name: What the model is called once it is here.
-        step: In words, as Ollama says it: `pulling manifest`, `pulling 6a0746a1ec1a`, …, `success`.
+        model: What the model is called once it is here.
+        message: What is being done, as Ollama says it: `pulling manifest`, `pulling 6a0746a1ec1a`, …, `success`.
         completed, total: Bytes of this step; `total` 0 while unknown.
-        error: `code` and `message` of a failed pull.
+        error, error_code: Why it failed, for people and for machines.
     """
 
     id: str
     source: str
-    name: str
+    model: str
     status: Status = "running"
-    step: str = "waiting"
+    message: str = "waiting"
     digest: str = ""
     completed: int = 0
     total: int = 0
-    error: dict[str, Any] | None = None
+    error: str | None = None
+    error_code: str | None = None
     started_at: int = 0
     ended_at: int | None = None
 
@@ -85,7 +86,7 @@ class Hub:
         for running in self._pulls.values():
             if running.source.key == wanted.key and running.pull.status == "running":
                 return running.pull
-        pull = Pull(id=new_id("pull"), source=source.strip(), name=wanted.name, started_at=now_ms())
+        pull = Pull(id=new_id("pull"), source=source.strip(), model=wanted.name, started_at=now_ms())
         running = _Running(self, wanted, pull)
         self._pulls[pull.id] = running
         self._forget_old()
@@ -123,8 +124,8 @@ class Hub:
         running.task.cancel()
         return await self.wait(pull_id)
 
-    async def close(self) -> None:
-        """Stop every pull."""
+    async def stop(self) -> None:
+        """Stop every pull and wait until it has stopped; what arrived is kept for the next try."""
         tasks = [running.task for running in self._pulls.values()]
         for task in tasks:
             task.cancel()
@@ -184,25 +185,25 @@ class _Running:
         try:
             stored: StoredModel = await self.source.pull(self)
             await asyncio.sleep(0)  # let the reports of threads come first
-            self._change(status="done", step="success", name=stored.name, completed=self.pull.total)
+            self._change(status="done", message="success", model=stored.name)
         except asyncio.CancelledError:
-            self._change(status="cancelled", step="cancelled")
+            self._change(status="cancelled", message="cancelled")
         except InglenookError as error:
             log.warning("pull of %s failed: %s", self.pull.source, error.message)
-            self._change(status="failed", step="failed", error=error.as_dict()["error"])
+            self._change(status="failed", message="failed", error=error.message, error_code=error.code)
         except Exception:  # told to whoever watches; the server goes on
             log.exception("pull of %s failed", self.pull.source)
             unexpected = InglenookError("the pull failed in a way that was not foreseen; the server's log says more")
-            self._change(status="failed", step="failed", error=unexpected.as_dict()["error"])
+            self._change(status="failed", message="failed", error=unexpected.message, error_code=unexpected.code)
 
     def stopped(self, task: asyncio.Task[None]) -> None:
         """The task is over, perhaps before it ran at all."""
         if task.cancelled() and self.pull.status == "running":
-            self._change(status="cancelled", step="cancelled")
+            self._change(status="cancelled", message="cancelled")
 
     def _report(self, step: Step) -> None:
         if self.pull.status == "running":
-            self._change(step=step.status, digest=step.digest, completed=step.completed, total=step.total)
+            self._change(message=step.status, digest=step.digest, completed=step.completed, total=step.total)
 
     def _change(self, **changes: Any) -> None:
         if changes.get("status", "running") != "running":
@@ -221,7 +222,7 @@ class _Watcher:
         self._more.set()
 
     def tell(self, pull: Pull) -> None:
-        if self._unseen and (self._unseen[-1].step, self._unseen[-1].status) == (pull.step, pull.status):
+        if self._unseen and (self._unseen[-1].message, self._unseen[-1].status) == (pull.message, pull.status):
             self._unseen[-1] = pull
         else:
             self._unseen.append(pull)

@@ -1,0 +1,403 @@
+"""Every model that can be asked, in memory: models of the store here, the built-in embedder, configured providers'.
+
+Read on every call, so nothing here waits. The snapshot is replaced as a whole, in the moment a write is committed
+(`stage`) or a model came or went on disk.
+"""
+
+import asyncio
+import logging
+import threading
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import msgspec
+import orjson
+from msgspec import Struct, field
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from inglenook.kit.errors import InglenookError
+from inglenook.models.engine.model_file import inspect
+from inglenook.models.errors import BadModelFile, InvalidModelName, ModelNotFound
+from inglenook.models.hub.layout import ModelStore
+from inglenook.models.hub.names import ModelName
+from inglenook.models.hub.stored import Details, StoredModel
+from inglenook.models.providers import registry
+from inglenook.models.providers.base import ModelFacts, Provider, ProviderParts
+from inglenook.models.tables import ProviderModelRow, ProviderRow
+from inglenook.store.database import Store
+from inglenook.store.secrets import Secrets
+
+log = logging.getLogger(__name__)
+
+LOCAL = "local"
+
+#: Seconds a replaced provider may go on with the calls it has.
+GRACE = 600.0
+
+
+class Entry(Struct, kw_only=True):
+    """A model that can be asked.
+
+    Attributes:
+        name: The public name: what callers write.
+        provider_id: Of the configured provider, or the kind's name of one that stands by itself (`local`).
+        provider_name: For people.
+        upstream: The provider's own name of it.
+        digest: SHA-256 of the manifest in hex, of models here.
+        size: Bytes on disk, of models here.
+        modified_at: Milliseconds since the epoch.
+        prices: Not known yet.
+        local: Whether it runs on this machine.
+    """
+
+    name: str
+    provider: Provider
+    provider_id: str
+    provider_name: str
+    upstream: str
+    facts: ModelFacts
+    digest: str = ""
+    size: int = 0
+    modified_at: int = 0
+    prices: Any = None
+    local: bool = False
+    details: Details = field(default_factory=Details)
+
+
+class ChosenModel(Struct, frozen=True, kw_only=True):
+    """A provider's model as the table has it."""
+
+    name: str
+    public_name: str
+    facts: dict[str, Any]
+    enabled: bool
+    created_at: int
+
+
+class Configured(Struct, frozen=True, kw_only=True):
+    """A provider as the tables have it."""
+
+    id: str
+    kind: str
+    name: str
+    settings: dict[str, Any]
+    secret: str | None
+    enabled: bool
+    models: tuple[ChosenModel, ...]
+
+
+class Catalogue:
+    """The models of this server. Make it in a running event loop."""
+
+    def __init__(self, store: Store, secrets: Secrets, model_store: ModelStore, parts: ProviderParts) -> None:
+        self._store = store
+        self._secrets = secrets
+        self._model_store = model_store
+        self._parts = parts
+        self._loop = asyncio.get_running_loop()
+        self._scan_lock = threading.Lock()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._standing: dict[str, Provider] = {}
+        self._standing_facts: dict[str, list[ModelFacts]] = {}
+        self._instances: dict[str, tuple[bytes, Provider]] = {}
+        self._broken: dict[str, str] = {}
+        self._local: list[tuple[StoredModel, ModelFacts]] = []
+        self._configured: tuple[Configured, ...] = ()
+        self._index = Index(())
+        self._listeners: list[Callable[[], None]] = []
+
+    async def start(self) -> None:
+        """Make the providers and read what there is. A provider that cannot be made is logged and left out."""
+        for kind in registry.kinds():
+            if kind.standing:
+                self._standing[kind.name] = kind.make({}, self._parts)
+                if kind.name != LOCAL:
+                    self._standing_facts[kind.name] = await self._standing[kind.name].models()
+        self._configured = await self._store.read(load)
+        self._local = await asyncio.to_thread(self._scan, thorough=False)
+        self._model_store.on_change(self._on_disk_change)
+        self._rebuild()
+        if any(not _is_told(stored) for stored, _ in self._local):
+            self._spawn(self.rescan())
+
+    async def stop(self) -> None:
+        """Close every provider."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for provider in (*self._standing.values(), *(provider for _, provider in self._instances.values())):
+            await provider.close()
+
+    def entries(self) -> list[Entry]:
+        """Every model, by name."""
+        return list(self._index.entries)
+
+    def resolve(self, name: str) -> Entry:
+        """The model of that name: a public name; a local name in any form Ollama takes (`m`, `library/m:latest`, any
+        case); or `provider/model`.
+
+        Raises:
+            ModelNotFound: there is none.
+        """
+        entry = self._index.find(name)
+        if entry is None:
+            raise ModelNotFound(
+                f"model '{name}' not found; see the Models page, `inglenook list` or GET /v1/models for what there is",
+                field="model",
+                details={"model": name},
+            )
+        return entry
+
+    def provider(self, provider_id: str) -> Provider:
+        """A configured provider's instance.
+
+        Raises:
+            InglenookError: it is switched off, or cannot be made; the message says why.
+        """
+        try:
+            return self._instances[provider_id][1]
+        except KeyError:
+            raise ModelNotFound(
+                self._broken.get(provider_id, f"there is no provider {provider_id}, or it is switched off")
+            ) from None
+
+    def problem(self, provider_id: str) -> str | None:
+        """Why a configured provider is not in use, if something is wrong with it."""
+        return self._broken.get(provider_id)
+
+    def stage(self, session: Session) -> Callable[[], None]:
+        """What to hand to `after_commit` by a write that changed the tables: it makes the change seen."""
+        session.flush()
+        configured = load(session)
+        return lambda: self._apply(configured)
+
+    async def reload(self) -> None:
+        """Read the tables anew (another server may have changed them)."""
+        self._apply(await self._store.read(load))
+
+    async def rescan(self) -> None:
+        """Look at the model store's folder anew (another program may have changed it)."""
+        await asyncio.to_thread(self._on_disk_change)
+
+    def on_change(self, listener: Callable[[], None]) -> None:
+        """Call `listener()` on the event loop after every change of the snapshot."""
+        self._listeners.append(listener)
+
+    # ------------------------------------------------------------------------------------------- internals
+
+    def _on_disk_change(self) -> None:
+        # In the thread that made the change: whoever waits for that thread sees the model at once.
+        with self._scan_lock:
+            local = self._scan()
+            self._loop.call_soon_threadsafe(self._apply_local, local)
+
+    def _apply_local(self, local: list[tuple[StoredModel, ModelFacts]]) -> None:
+        self._local = local
+        self._rebuild()
+
+    def _scan(self, *, thorough: bool = True) -> list[tuple[StoredModel, ModelFacts]]:
+        return [(stored, _facts(stored, thorough)) for stored in self._model_store.list()]
+
+    def _apply(self, configured: tuple[Configured, ...]) -> None:
+        self._configured = configured
+        self._rebuild()
+
+    def _rebuild(self) -> None:
+        self._make_instances()
+        entries = [*self._local_entries(), *self._standing_entries()]
+        taken = {entry.name.lower() for entry in entries}
+        for row in self._configured:
+            if row.id in self._instances:
+                entries += self._provider_entries(row, taken)
+        self._index = Index(entries)
+        for listener in self._listeners:
+            listener()
+
+    def _make_instances(self) -> None:
+        current: dict[str, tuple[bytes, Provider]] = {}
+        self._broken = {}
+        for row in self._configured:
+            if not row.enabled:
+                continue
+            fingerprint = orjson.dumps([row.kind, row.settings, row.secret], option=orjson.OPT_SORT_KEYS)
+            before = self._instances.get(row.id)
+            if before and before[0] == fingerprint:
+                current[row.id] = before
+                continue
+            try:
+                current[row.id] = (fingerprint, self._make(row))
+            except InglenookError as error:
+                self._broken[row.id] = error.message
+                log.warning("provider %s is not in use: %s", row.name, error.message)
+        for provider_id, (_, provider) in self._instances.items():
+            if current.get(provider_id, (b"", None))[1] is not provider:
+                self._spawn(_retire(provider))
+        self._instances = current
+
+    def _make(self, row: Configured) -> Provider:
+        secret = orjson.loads(self._secrets.decrypt(row.secret)) if row.secret else {}
+        return registry.get(row.kind).make({**row.settings, **secret}, self._parts)
+
+    def _local_entries(self) -> Iterable[Entry]:
+        provider = self._standing.get(LOCAL)
+        if provider is None:
+            return
+        for stored, facts in self._local:
+            yield Entry(
+                name=stored.name,
+                provider=provider,
+                provider_id=LOCAL,
+                provider_name=LOCAL,
+                upstream=stored.name,
+                facts=facts,
+                digest=stored.digest,
+                size=stored.size,
+                modified_at=stored.modified_at,
+                local=True,
+                details=stored.details,
+            )
+
+    def _standing_entries(self) -> Iterable[Entry]:
+        for kind, models in self._standing_facts.items():
+            for facts in models:
+                yield Entry(
+                    name=facts.name,
+                    provider=self._standing[kind],
+                    provider_id=kind,
+                    provider_name=kind,
+                    upstream=facts.name,
+                    facts=facts,
+                    local=True,
+                )
+
+    def _provider_entries(self, row: Configured, taken: set[str]) -> Iterable[Entry]:
+        provider = self._instances[row.id][1]
+        for model in row.models:
+            if not model.enabled:
+                continue
+            # A model here has the plain name; the bought one of that name keeps its long one.
+            clash = model.public_name.lower() in taken or _is_local_name(model.public_name, taken)
+            yield Entry(
+                name=f"{row.name}/{model.name}" if clash else model.public_name,
+                provider=provider,
+                provider_id=row.id,
+                provider_name=row.name,
+                upstream=model.name,
+                facts=_told_facts(model),
+                modified_at=model.created_at,
+            )
+
+    def _spawn(self, work: Any) -> None:
+        task = self._loop.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+class Index:
+    """Entries by every name they can be called."""
+
+    def __init__(self, entries: Iterable[Entry]) -> None:
+        self.entries = sorted(entries, key=lambda entry: entry.name)
+        self._exact: dict[str, Entry] = {}
+        self._local: dict[str, Entry] = {}
+        self._loose: dict[str, Entry] = {}
+        for entry in self.entries:
+            self._exact.setdefault(entry.name, entry)
+            self._loose.setdefault(entry.name.lower(), entry)
+            self._loose.setdefault(f"{entry.provider_name}/{entry.upstream}".lower(), entry)
+            self._loose.setdefault(f"{entry.provider_id}/{entry.upstream}".lower(), entry)
+            if entry.local:
+                self._local.setdefault(ModelName.parse(entry.name).key, entry)
+
+    def find(self, name: str) -> Entry | None:
+        """The entry of that name, in the order of `Catalogue.resolve`."""
+        if (entry := self._exact.get(name)) is not None:
+            return entry
+        try:
+            key = ModelName.parse(name).key
+        except InvalidModelName:
+            key = ""
+        return self._local.get(key) or self._loose.get(name.strip().lower())
+
+
+def load(session: Session) -> tuple[Configured, ...]:
+    """The tables as they are."""
+    models: dict[str, list[ChosenModel]] = {}
+    for row in session.scalars(select(ProviderModelRow).order_by(ProviderModelRow.id)):
+        models.setdefault(row.provider_id, []).append(
+            ChosenModel(
+                name=row.name,
+                public_name=row.public_name,
+                facts=dict(row.facts),
+                enabled=row.enabled,
+                created_at=row.created_at,
+            )
+        )
+    return tuple(
+        Configured(
+            id=row.id,
+            kind=row.kind,
+            name=row.name,
+            settings=dict(row.settings),
+            secret=row.secret,
+            enabled=row.enabled,
+            models=tuple(models.get(row.id, ())),
+        )
+        for row in session.scalars(select(ProviderRow).order_by(ProviderRow.id))
+    )
+
+
+def _told_facts(model: ChosenModel) -> ModelFacts:
+    try:
+        return msgspec.convert({**model.facts, "name": model.name}, ModelFacts)
+    except msgspec.ValidationError as error:
+        log.warning("the facts of model %s are unreadable: %s", model.public_name, error)
+        return ModelFacts(name=model.name)
+
+
+def _is_local_name(name: str, taken: set[str]) -> bool:
+    try:
+        return ModelName.parse(name).short.lower() in taken
+    except InvalidModelName:
+        return False
+
+
+def _is_told(stored: StoredModel) -> bool:
+    config = stored.config
+    return isinstance(config.get("capabilities"), list) and isinstance(config.get("languages"), list)
+
+
+def _facts(stored: StoredModel, thorough: bool) -> ModelFacts:
+    """What is known of a model here: from its config if we wrote that, else from the file itself, which takes up to
+    a tenth of a second the first time."""
+    config, details = stored.config, stored.details
+    if _is_told(stored):
+        return ModelFacts(
+            name=stored.name,
+            capabilities=frozenset(map(str, config["capabilities"])),
+            context_length=details.context_length,
+            embedding_length=details.embedding_length,
+            languages=tuple(map(str, config["languages"])),
+        )
+    if thorough:
+        try:
+            file = inspect(stored.gguf)
+            return ModelFacts(
+                name=stored.name,
+                capabilities=file.capabilities,
+                context_length=file.context_length,
+                embedding_length=file.embedding_length,
+                languages=file.languages,
+            )
+        except BadModelFile as error:
+            log.warning("model %s: %s", stored.name, error.message)
+    return ModelFacts(name=stored.name, context_length=details.context_length)
+
+
+async def _retire(provider: Provider) -> None:
+    """Close a provider that was replaced, once the calls it has are over."""
+    try:
+        await asyncio.sleep(GRACE)
+    finally:
+        await provider.close()
