@@ -48,7 +48,8 @@ class Groups:
             audit.record(session, actor, "group.created", Thing("group", group.id), name=name, members=members)
             return group.id
 
-        return self._live.now.groups[await self._live.write(write)]
+        group_id = await self._live.write(write)
+        return self._live.now.groups[group_id]
 
     async def change(self, actor: Principal, group_id: str, changes: dict[str, Any]) -> GroupFacts:
         """Change `name`, `members` (the whole list), `budget_amount` or `budget_period`.

@@ -99,6 +99,8 @@ def _network(address: str) -> str:
         parsed = ip_address(address)
     except ValueError:
         return address[:64]
-    if isinstance(parsed, IPv6Address):
-        return str(ip_network((parsed.ipv4_mapped or f"{address.partition('%')[0]}/64"), strict=False))
-    return address
+    if not isinstance(parsed, IPv6Address):
+        return address
+    if parsed.ipv4_mapped is not None:
+        return str(parsed.ipv4_mapped)
+    return str(ip_network(f"{address.partition('%')[0]}/64", strict=False))

@@ -100,6 +100,7 @@ class Live:
         self._store = store
         self._now = EMPTY
         self._watcher: asyncio.Task[None] | None = None
+        self._on_change: list[Callable[[Snapshot], None]] = []
         #: When each key was last used, until that is written down.
         self.keys_used: dict[str, int] = {}
 
@@ -112,6 +113,10 @@ class Live:
     def version(self) -> int:
         """Its number; grows with every change."""
         return self._now.version
+
+    def on_change(self, callback: Callable[[Snapshot], None]) -> None:
+        """Have `callback` called with each new snapshot, on the event loop. It must not raise."""
+        self._on_change.append(callback)
 
     def principal_for_key(self, credential: bytes) -> Principal | None:
         """Whom an API key (`ink-…`, as sent, without its scheme word) stands for; None if it is not good."""
@@ -164,6 +169,8 @@ class Live:
     def _show(self, snapshot: Snapshot) -> None:
         if snapshot.version > self._now.version:
             self._now = snapshot
+            for callback in self._on_change:
+                callback(snapshot)
 
     async def _watch(self) -> None:
         while True:
