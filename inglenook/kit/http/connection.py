@@ -328,6 +328,7 @@ class Connection(asyncio.Protocol):
 
     def _complete(self, response: Response, *, keep: bool) -> None:
         response._done = True
+        response._wake()
         self._response = None
         self.used = True
         if self._paused:
