@@ -1,0 +1,25 @@
+"""The doctor names what is wrong, and fails only then."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.support.running import inglenook
+
+pytestmark = pytest.mark.slow
+
+
+def test_it_looks_at_everything(tmp_path: Path) -> None:
+    findings = json.loads(inglenook("doctor", "--json", "--data", str(tmp_path / "data")).stdout)
+    said = " ".join(finding["what"] for finding in findings)
+    for word in ("Python", "SQLite", "data directory", "memory", "xllamacpp", "web interface", "migrations"):
+        assert word in said
+    assert all(finding["advice"] for finding in findings if finding["state"] != "ok")
+
+
+def test_a_data_directory_that_cannot_be_written_fails(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("not a folder")
+    done = inglenook("doctor", "--data", "/proc/inglenook")
+    assert done.returncode == 1
+    assert "not writable" in done.stdout
