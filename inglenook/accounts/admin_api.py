@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 
 from inglenook.accounts import audit, passwords
 from inglenook.accounts.permissions import needs
@@ -36,7 +36,7 @@ def _accounts(request: Request) -> Accounts:
     return accounts
 
 
-House = Annotated[Accounts, Depends(_accounts)]
+TheAccounts = Annotated[Accounts, Depends(_accounts)]
 ReadsUsers = Annotated[Principal, needs(Verb.READ, "user")]
 ManagesUsers = Annotated[Principal, needs(Verb.MANAGE, "user")]
 ReadsGroups = Annotated[Principal, needs(Verb.READ, "group")]
@@ -46,13 +46,15 @@ ManagesGrants = Annotated[Principal, needs(Verb.MANAGE, "grant")]
 
 
 @router.get("/users")
-async def list_users(_: ReadsUsers, accounts: House) -> list[UserInfo]:
+async def list_users(_: ReadsUsers, accounts: TheAccounts) -> list[UserInfo]:
     """All users, oldest first."""
     return [_user(accounts, user) for user in await accounts.users.everybody()]
 
 
 @router.post("/users", status_code=201)
-async def make_user(body: NewUserRequest, principal: ManagesUsers, accounts: House, response: Response) -> NewUser:
+async def make_user(
+    body: NewUserRequest, principal: ManagesUsers, accounts: TheAccounts, response: Response
+) -> NewUser:
     """Make a user. A generated password is in this answer only."""
     response.headers["cache-control"] = "no-store"
     generated = passwords.generate() if body.password is None else None
@@ -63,20 +65,20 @@ async def make_user(body: NewUserRequest, principal: ManagesUsers, accounts: Hou
 
 
 @router.patch("/users/{user_id}")
-async def change_user(user_id: str, body: UserPatch, principal: ManagesUsers, accounts: House) -> UserInfo:
+async def change_user(user_id: str, body: UserPatch, principal: ManagesUsers, accounts: TheAccounts) -> UserInfo:
     """Change a user's role, display name or password, or disable them."""
     return _user(accounts, await accounts.users.change(principal, user_id, body.changes()))
 
 
 @router.delete("/users/{user_id}", status_code=204)
-async def delete_user(user_id: str, principal: ManagesUsers, accounts: House) -> None:
+async def delete_user(user_id: str, principal: ManagesUsers, accounts: TheAccounts) -> None:
     """Delete a user with all that is theirs."""
     await accounts.users.delete(principal, user_id)
 
 
 @router.post("/users/{user_id}/keys", status_code=201)
 async def make_key_for_user(
-    user_id: str, body: NewKeyRequest, principal: ManagesUsers, accounts: House, response: Response
+    user_id: str, body: NewKeyRequest, principal: ManagesUsers, accounts: TheAccounts, response: Response
 ) -> NewKey:
     """Make a key for a user, from the command line only."""
     if principal != CONSOLE:
@@ -88,20 +90,20 @@ async def make_key_for_user(
 
 
 @router.get("/groups")
-async def list_groups(_: ReadsGroups, accounts: House) -> list[GroupInfo]:
+async def list_groups(_: ReadsGroups, accounts: TheAccounts) -> list[GroupInfo]:
     """All groups, oldest first."""
     return [_group(group) for group in accounts.groups.everyone()]
 
 
 @router.post("/groups", status_code=201)
-async def make_group(body: NewGroupRequest, principal: ManagesGroups, accounts: House) -> GroupInfo:
+async def make_group(body: NewGroupRequest, principal: ManagesGroups, accounts: TheAccounts) -> GroupInfo:
     """Make a group; with a budget it is a team."""
     made = await accounts.groups.create(principal, body.name, members=body.members, **_budget_fields(body.budget))
     return _group(made)
 
 
 @router.patch("/groups/{group_id}")
-async def change_group(group_id: str, body: GroupPatch, principal: ManagesGroups, accounts: House) -> GroupInfo:
+async def change_group(group_id: str, body: GroupPatch, principal: ManagesGroups, accounts: TheAccounts) -> GroupInfo:
     """Change a group's name, members or budget."""
     changes = body.changes()
     if "budget" in changes:
@@ -110,19 +112,19 @@ async def change_group(group_id: str, body: GroupPatch, principal: ManagesGroups
 
 
 @router.delete("/groups/{group_id}", status_code=204)
-async def delete_group(group_id: str, principal: ManagesGroups, accounts: House) -> None:
+async def delete_group(group_id: str, principal: ManagesGroups, accounts: TheAccounts) -> None:
     """Delete a group; its members stay."""
     await accounts.groups.delete(principal, group_id)
 
 
 @router.get("/grants")
-async def list_grants(_: ReadsGrants, accounts: House) -> list[GrantInfo]:
+async def list_grants(_: ReadsGrants, accounts: TheAccounts) -> list[GrantInfo]:
     """All explicit grants on things that administrators manage, oldest first."""
     return [GrantInfo.model_validate(grant) for grant in await accounts.grants.everything()]
 
 
 @router.post("/grants", status_code=201)
-async def make_grant(body: NewGrantRequest, principal: ManagesGrants, accounts: House) -> GrantInfo:
+async def make_grant(body: NewGrantRequest, principal: ManagesGrants, accounts: TheAccounts) -> GrantInfo:
     """Grant a right; granting it twice gives the grant that exists."""
     thing = Thing(body.thing_kind, body.thing_id)
     grant = await accounts.grants.add(principal, (body.subject_kind, body.subject_id), body.verb, thing)
@@ -130,7 +132,7 @@ async def make_grant(body: NewGrantRequest, principal: ManagesGrants, accounts: 
 
 
 @router.delete("/grants/{grant_id}", status_code=204)
-async def delete_grant(grant_id: str, principal: ManagesGrants, accounts: House) -> None:
+async def delete_grant(grant_id: str, principal: ManagesGrants, accounts: TheAccounts) -> None:
     """Take a right away; it is gone at once."""
     await accounts.grants.remove(principal, grant_id)
 
@@ -138,9 +140,9 @@ async def delete_grant(grant_id: str, principal: ManagesGrants, accounts: House)
 @router.get("/audit")
 async def read_audit(
     _: Annotated[Principal, needs(Verb.READ, "audit")],
-    accounts: House,
+    accounts: TheAccounts,
     before: str | None = None,
-    limit: int = audit.PAGE,
+    limit: Annotated[int, Query(ge=1, le=audit.PAGE)] = audit.PAGE,
 ) -> list[AuditRecord]:
     """What was done, newest first; `before` is the id of the last record of the page before."""
     page = await accounts.store.read(lambda s: audit.page(s, before=before, limit=limit))

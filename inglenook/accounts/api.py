@@ -9,6 +9,7 @@ from fastapi import APIRouter, Depends, Request, Response
 
 from inglenook import __version__
 from inglenook.accounts import admin_api, sessions
+from inglenook.accounts.admin_api import TheAccounts
 from inglenook.accounts.permissions import needs, public
 from inglenook.accounts.principal import Principal, Verb
 from inglenook.accounts.schemas import (
@@ -30,21 +31,15 @@ router = APIRouter(prefix="/api/v1", tags=["accounts"])
 router.include_router(admin_api.router)
 
 
-def _accounts(request: Request) -> Accounts:
-    accounts: Accounts = request.app.state.accounts
-    return accounts
-
-
 def _never_stored(response: Response) -> None:
     response.headers["cache-control"] = "no-store"
 
 
-House = Annotated[Accounts, Depends(_accounts)]
 NEVER_STORED = Depends(_never_stored)
 
 
 @router.get("/session", dependencies=[public("the page asks it to know whether to sign in"), NEVER_STORED])
-async def read_session(request: Request, response: Response, accounts: House) -> SessionState:
+async def read_session(request: Request, response: Response, accounts: TheAccounts) -> SessionState:
     """Who is signed in, and whether the server still needs its first administrator."""
     try:
         principal = await accounts.authenticate(request)
@@ -56,21 +51,21 @@ async def read_session(request: Request, response: Response, accounts: House) ->
 
 
 @router.post("/setup", dependencies=[public("it makes the first account; its token is the key"), NEVER_STORED])
-async def set_up(body: SetupRequest, request: Request, response: Response, accounts: House) -> SessionState:
+async def set_up(body: SetupRequest, request: Request, response: Response, accounts: TheAccounts) -> SessionState:
     """Make the first administrator and sign in."""
     sessions.check_same_origin(request)
     return _signed_in(request, response, accounts, await accounts.set_up(request, body.token, body.name, body.password))
 
 
 @router.post("/session", dependencies=[public("it is how one signs in"), NEVER_STORED])
-async def sign_in(body: SignInRequest, request: Request, response: Response, accounts: House) -> SessionState:
+async def sign_in(body: SignInRequest, request: Request, response: Response, accounts: TheAccounts) -> SessionState:
     """Sign in; the answer sets the session's cookie."""
     sessions.check_same_origin(request)
     return _signed_in(request, response, accounts, await accounts.sign_in(request, body.name, body.password))
 
 
 @router.delete("/session", status_code=204, dependencies=[public("ends the caller's own session, if there is one")])
-async def sign_out(request: Request, response: Response, accounts: House) -> None:
+async def sign_out(request: Request, response: Response, accounts: TheAccounts) -> None:
     """Sign out."""
     sessions.check_not_forged(request)
     session = await accounts.session_of(request)
@@ -80,7 +75,9 @@ async def sign_out(request: Request, response: Response, accounts: House) -> Non
 
 
 @router.patch("/me")
-async def change_me(body: MePatch, principal: Annotated[Principal, needs(Verb.EDIT, "me")], accounts: House) -> Me:
+async def change_me(
+    body: MePatch, principal: Annotated[Principal, needs(Verb.EDIT, "me")], accounts: TheAccounts
+) -> Me:
     """Change one's own profile."""
     await accounts.users.change(principal, principal.user_id, body.changes())
     me = _me(accounts, principal.user_id)
@@ -91,21 +88,24 @@ async def change_me(body: MePatch, principal: Annotated[Principal, needs(Verb.ED
 
 @router.post("/me/password", status_code=204)
 async def change_password(
-    body: PasswordChange, request: Request, principal: Annotated[Principal, needs(Verb.EDIT, "me")], accounts: House
+    body: PasswordChange,
+    request: Request,
+    principal: Annotated[Principal, needs(Verb.EDIT, "me")],
+    accounts: TheAccounts,
 ) -> None:
     """Change one's own password; one's other sessions end."""
     await accounts.change_password(request, principal, body.current, body.new)
 
 
 @router.get("/keys")
-async def list_keys(principal: Annotated[Principal, needs(Verb.READ, "key")], accounts: House) -> list[KeyInfo]:
+async def list_keys(principal: Annotated[Principal, needs(Verb.READ, "key")], accounts: TheAccounts) -> list[KeyInfo]:
     """One's own keys."""
     return [KeyInfo.model_validate(key) for key in await accounts.keys.of_user(principal.user_id)]
 
 
 @router.post("/keys", status_code=201, dependencies=[NEVER_STORED])
 async def make_key(
-    body: NewKeyRequest, principal: Annotated[Principal, needs(Verb.CREATE, "key")], accounts: House
+    body: NewKeyRequest, principal: Annotated[Principal, needs(Verb.CREATE, "key")], accounts: TheAccounts
 ) -> NewKey:
     """Make a key for oneself. The answer is the only one that holds the key."""
     if principal.key_id is not None:
@@ -115,7 +115,9 @@ async def make_key(
 
 
 @router.delete("/keys/{key_id}", status_code=204)
-async def revoke_key(key_id: str, principal: Annotated[Principal, needs(Verb.MANAGE, "key")], accounts: House) -> None:
+async def revoke_key(
+    key_id: str, principal: Annotated[Principal, needs(Verb.MANAGE, "key")], accounts: TheAccounts
+) -> None:
     """Revoke a key; it is worthless at once."""
     await accounts.keys.revoke(principal, key_id)
 

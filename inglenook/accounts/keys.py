@@ -3,7 +3,7 @@
 import secrets
 from hashlib import sha256
 
-from sqlalchemy import select, update
+from sqlalchemy import or_, select, update
 from sqlalchemy.orm import Session
 
 from inglenook.accounts import audit
@@ -98,7 +98,12 @@ class Keys:
         def write(session: Session) -> None:
             for key_id, at in used.items():
                 session.execute(update(ApiKey).where(ApiKey.id == key_id).values(last_used_at=at))
-            owners = select(ApiKey.user_id).where(ApiKey.id.in_(used))
-            session.execute(update(User).where(User.id.in_(owners)).values(last_seen_at=max(used.values())))
+                owner = select(ApiKey.user_id).where(ApiKey.id == key_id).scalar_subquery()
+                earlier = or_(User.last_seen_at.is_(None), User.last_seen_at < at)
+                session.execute(update(User).where(User.id == owner, earlier).values(last_seen_at=at))
 
-        await self._store.write(write)
+        try:
+            await self._store.write(write)
+        except BaseException:
+            self._live.keys_used = {**used, **self._live.keys_used}  # for the next time
+            raise

@@ -10,7 +10,7 @@ from typing import TypeVar
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
-from inglenook.kit.errors import BadInput
+from inglenook.kit.errors import BadInput, TooMany
 
 T = TypeVar("T")
 
@@ -21,15 +21,18 @@ MAX_LENGTH = 256
 # logins takes: 92 MiB and two cores' worth of time.
 _HASHER = PasswordHasher(time_cost=2, memory_cost=46 * 1024, parallelism=1)
 _THREADS = 2
+#: Hashings that may wait for the threads, some five seconds' worth.
+_MOST_WAITING = 100
 
 
 class Passwords:
-    """Hashes and verifies. `close` it when done."""
+    """Hashes and verifies; too many at once are refused with `TooMany`. `close` it when done."""
 
     def __init__(self, hasher: PasswordHasher = _HASHER) -> None:
         self._hasher = hasher
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="password")
         self._dummy: str | None = None
+        self._waiting = 0
 
     async def hash(self, password: str) -> str:
         """The hash to store.
@@ -57,7 +60,13 @@ class Passwords:
         self._threads.shutdown(wait=False)
 
     async def _run(self, fn: Callable[..., T], *args: str | None) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._threads, fn, *args)
+        if self._waiting >= _MOST_WAITING:
+            raise TooMany("too many people are signing in at the moment; try again in a few seconds", retry_after=5)
+        self._waiting += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._threads, fn, *args)
+        finally:
+            self._waiting -= 1
 
     def _verify(self, hashed: str | None, password: str) -> bool:
         if self._dummy is None:

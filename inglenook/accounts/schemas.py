@@ -1,16 +1,31 @@
 """Requests and answers of the accounts' routes. Times are milliseconds since the Unix epoch."""
 
+import unicodedata
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from inglenook.accounts.principal import Role, Verb
 
 Language = Annotated[str, StringConstraints(pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$", max_length=16)]
 Theme = Literal["light", "dark", "system"]
-DisplayName = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=120)]
+
+
+def _printable(text: str) -> str:
+    """Refuse what cannot be seen: control characters, and those that turn the direction of the text around them."""
+    if any(unicodedata.category(char) in ("Cc", "Cs") or char in _TURNS for char in text):
+        raise ValueError("it contains characters that cannot be shown")
+    return text
+
+
+_TURNS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+_Printable = AfterValidator(_printable)
+DisplayName = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=120), _Printable]
+GroupTitle = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=64), _Printable]
 #: Longer than any name or password can be, so that the service says what is wrong with it.
+UserName = Annotated[str, StringConstraints(max_length=1024), _Printable]
 Typed = Annotated[str, StringConstraints(max_length=1024)]
+UserId = Annotated[str, StringConstraints(max_length=40), _Printable]
 
 
 class _Input(BaseModel):
@@ -71,14 +86,14 @@ class SetupRequest(_Input):
     """The first administrator, with the token that the terminal printed."""
 
     token: Typed
-    name: Typed
+    name: UserName
     password: Typed
 
 
 class SignInRequest(_Input):
     """Name and password."""
 
-    name: Typed
+    name: UserName
     password: Typed
 
 
@@ -141,7 +156,7 @@ class UserInfo(_Output):
 class NewUserRequest(_Input):
     """A user to make; without `password` one is generated."""
 
-    name: Typed
+    name: UserName
     role: Role = Role.MEMBER
     display_name: DisplayName | None = None
     password: Typed | None = None
@@ -182,16 +197,16 @@ class GroupInfo(BaseModel):
 class NewGroupRequest(_Input):
     """A group to make; with a budget it is a team."""
 
-    name: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=64)]
-    members: list[str] = []
+    name: GroupTitle
+    members: list[UserId] = []
     budget: Budget | None = None
 
 
 class GroupPatch(_Patch):
     """Changes of a group; `members` is the whole new list, a null `budget` takes it away."""
 
-    name: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=64)] | None = None
-    members: list[str] | None = None
+    name: GroupTitle | None = None
+    members: list[UserId] | None = None
     budget: Budget | None = None
 
     @classmethod
@@ -203,10 +218,10 @@ class NewGrantRequest(_Input):
     """A right to give: to a user, a group, or everyone; without `thing_id` on all things of the kind."""
 
     subject_kind: Literal["user", "group", "everyone"]
-    subject_id: str = ""
+    subject_id: UserId = ""
     verb: Verb
     thing_kind: str
-    thing_id: str | None = None
+    thing_id: Annotated[str, StringConstraints(min_length=1, max_length=300), _Printable] | None = None
 
 
 class GrantInfo(_Output):

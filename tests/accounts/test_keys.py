@@ -112,6 +112,18 @@ async def test_last_use_is_shown_at_once_and_written_in_batches(web: Web) -> Non
     assert await web.accounts.store.read(lambda s: s.scalar(written)) == listed["last_used_at"]
 
 
+async def test_each_user_was_seen_when_their_own_key_was_used(web: Web) -> None:
+    used = web.accounts.snapshot.keys_used
+    for at, name in enumerate(("ada", "bob"), start=1):
+        await web.accounts.create_user(name, PASSWORD)
+        principal = web.accounts.snapshot.principal_for_key((await web.accounts.create_key(name, "k")).encode())
+        assert principal is not None
+        used[principal.key_id or ""] = at
+    await web.accounts.keys.note_uses()
+    seen = {user.name: user.last_seen_at for user in await web.accounts.users.everybody()}
+    assert seen == {"ada": 1, "bob": 2}
+
+
 async def test_the_last_uses_are_written_at_the_end(web: Web) -> None:
     await web.accounts.create_user("ada", PASSWORD)
     key = await web.accounts.create_key("ada", "laptop")

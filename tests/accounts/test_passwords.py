@@ -7,7 +7,7 @@ import pytest
 from argon2 import PasswordHasher
 
 from inglenook.accounts.passwords import MAX_LENGTH, Passwords, check, generate
-from inglenook.kit.errors import BadInput
+from inglenook.kit.errors import BadInput, TooMany
 
 
 @pytest.fixture
@@ -56,6 +56,14 @@ async def test_the_event_loop_goes_on_while_hashing(passwords: Passwords) -> Non
         await asyncio.sleep(0)
     await hashing
     assert turns > 50
+
+
+async def test_a_flood_is_refused_before_it_piles_up() -> None:
+    passwords = Passwords(PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
+    results = await asyncio.gather(*(passwords.verify(None, "x") for _ in range(150)), return_exceptions=True)
+    assert sum(isinstance(result, TooMany) for result in results) == 50
+    assert await passwords.verify(None, "x") is False
+    passwords.close()
 
 
 @pytest.mark.parametrize(("password", "why"), [("seven77", "at least 8"), ("x" * 257, "at most 256")])

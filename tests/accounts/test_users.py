@@ -191,7 +191,13 @@ async def test_ones_own_profile(web: Web) -> None:
     }
     assert (await browser.patch("me", json={"language": None})).json()["language"] is None
     assert (await browser.get("session")).json()["user"]["theme"] == "dark"
-    for wrong in ({"theme": "purple"}, {"language": "<b>"}, {"display_name": None}, {"display_name": " "}):
+    for wrong in (
+        {"theme": "purple"},
+        {"language": "<b>"},
+        {"display_name": None},
+        {"display_name": " "},
+        {"display_name": "a\0"},
+    ):
         assert (await browser.patch("me", json=wrong)).status_code == 400, wrong
 
 
@@ -262,6 +268,7 @@ async def test_the_audit_trail_tells_who_did_what(web: Web) -> None:
     older = (await admin.get("audit", params={"before": newest[-1]["id"]})).json()
     assert [record["act"] for record in older] == ["user.created", "session.created", "user.created"]
     assert PASSWORD not in (await admin.get("audit")).text
+    assert (await admin.get("audit", params={"limit": -1})).status_code == 400
 
 
 async def test_audit_records_are_only_ever_added(web: Web) -> None:
