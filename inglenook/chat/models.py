@@ -5,6 +5,7 @@ from inglenook.conversations import service as conversations
 from inglenook.gateway.gateway import Gateway
 from inglenook.kit.errors import BadInput, Conflict, NotFound
 from inglenook.models.catalogue import Entry
+from inglenook.models.errors import ModelNotFound
 from inglenook.store.database import Store
 
 #: Conversations looked through for the model a person used last.
@@ -23,9 +24,14 @@ class ChatModels:
 
         Raises:
             BadInput: the model cannot chat.
-            NotFound: there is none of that name, or the principal may not use it.
+            ModelNotFound: there is none of that name, or the principal may not use it.
         """
-        entry = self._gateway.find(principal, name)
+        try:
+            entry = self._gateway.find(principal, name)
+        except ModelNotFound as error:
+            raise ModelNotFound(
+                f"the model {name} is not here, or not for you; choose another", field="model", details=error.details
+            ) from None
         if not _chats(entry):
             raise BadInput(
                 f"{entry.name} does not write answers (it can: {', '.join(sorted(entry.facts.capabilities))}); "

@@ -192,20 +192,25 @@ class Chat:
             NotFound: there is no such conversation or message, or the model that wrote it is gone.
             Conflict: the answer is whole, still being written, or already followed by a question.
         """
-        found = await self._store.read(lambda s: self._message(s, principal, conversation_id, message_id))
-        model = self.models.check(principal, found.model or "")
 
-        def write(session: Session) -> Rewritten:
+        def find(session: Session) -> tuple[ConversationRow, MessageRow]:
             row = conversations.get(session, principal.user_id, conversation_id)
             answer = conversations.message(session, row.id, message_id)
             _check_can_continue(answer, conversations.messages(session, row.id))
+            return row, answer
+
+        _, found = await self._store.read(find)
+        model = self.models.check(principal, found.model or "")
+
+        def write(session: Session) -> Rewritten:
+            row, answer = find(session)  # again: much may have happened since
             if answer.run_id is not None:
-                self._runs.erase(session, answer.run_id)  # the row has its text, and forgets that run now
+                self._erase(session, answer.run_id)  # the row has its text, and forgets that run now
             answer.run_id, answer.model = new_id("run"), model
             answer.status, answer.finish_reason, answer.error = "streaming", None, None
             conversations.look_at(session, row, answer.id)
             conversations.touch(row)
-            return Rewritten(answer, self._start(session, principal, answer, continues=True))
+            return Rewritten(answer, self._start(session, principal, row, answer, continues=True))
 
         return await self._store.write(write)
 
@@ -215,25 +220,30 @@ class Chat:
         Raises:
             NotFound: there is no such conversation or message.
         """
-        found = await self._store.read(lambda s: self._message(s, principal, conversation_id, message_id))
+
+        def find(session: Session) -> MessageRow:
+            row = conversations.get(session, principal.user_id, conversation_id)
+            return conversations.message(session, row.id, message_id)
+
+        found = await self._store.read(find)
         if found.status == "streaming" and found.run_id is not None:
             await self._cancel(found.run_id)
 
     # ------------------------------------------------------------------------------------------------ within
 
-    def _message(self, session: Session, principal: Principal, conversation_id: str, message_id: str) -> MessageRow:
-        row = conversations.get(session, principal.user_id, conversation_id)
-        return conversations.message(session, row.id, message_id)
-
     def _answer(
         self, session: Session, principal: Principal, row: ConversationRow, question_id: str, model: str
     ) -> tuple[MessageRow, str]:
         answer = conversations.add_answer(session, row, question_id, model=model, run_id=new_id("run"))
-        return answer, self._start(session, principal, answer, continues=False)
+        return answer, self._start(session, principal, row, answer, continues=False)
 
-    def _start(self, session: Session, principal: Principal, answer: MessageRow, *, continues: bool) -> str:
-        given = {"conversation_id": answer.conversation_id, "message_id": answer.id, "continues": continues}
-        return self._runs.create(session, kind=KIND, actor=principal, input=given, run_id=answer.run_id)
+    def _start(
+        self, session: Session, principal: Principal, row: ConversationRow, answer: MessageRow, *, continues: bool
+    ) -> str:
+        given = {"conversation_id": row.id, "message_id": answer.id, "continues": continues}
+        return self._runs.create(
+            session, kind=KIND, actor=principal, input=given, run_id=answer.run_id, title=row.title
+        )
 
     def _check_model(self, principal: Principal, settings: ConversationSettings | None) -> None:
         if settings is not None and settings.model is not None:
@@ -247,9 +257,13 @@ class Chat:
     def _let_go(self, session: Session, *, conversation_id: str | None = None, owner_id: str | None = None) -> None:
         """Empty the journals of the runs behind what is being deleted; those that still write stop, then do so."""
         for run_id in conversations.runs(session, conversation_id=conversation_id, owner_id=owner_id):
-            self._runs.erase(session, run_id)
+            self._erase(session, run_id)
         for run_id in conversations.runs(session, conversation_id=conversation_id, owner_id=owner_id, unfinished=True):
             after_commit(session, partial(self._cancel_soon, run_id))
+
+    def _erase(self, session: Session, run_id: str) -> None:
+        with suppress(Conflict):  # it still writes, and is emptied at its end
+            self._runs.erase(session, run_id)
 
     def _cancel_soon(self, run_id: str) -> None:
         task = asyncio.get_running_loop().create_task(self._cancel(run_id), name=f"cancel {run_id}")
