@@ -61,6 +61,7 @@ def _listen(config: dict[str, Any]) -> int:
     params.api_keys = [config["api_key"]]
     params.n_parallel = config["slots"]
     params.n_ctx = config["context"] * config["slots"]
+    params.n_batch = params.n_ubatch = 512  # long prompts and running answers take turns by batch
     params.cpuparams.n_threads = params.cpuparams_batch.n_threads = config["threads"]
     params.n_threads_http = config["slots"] + 4
     params.cache_ram_mib = config["cache_mib"]

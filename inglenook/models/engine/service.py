@@ -6,6 +6,7 @@ parallel slots; and unloads it when it was idle for its keep-alive. Calls beyond
 """
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
@@ -16,7 +17,11 @@ from inglenook.kit.errors import Unavailable
 from inglenook.models.engine import machine
 from inglenook.models.engine.resident import Instance, Lease, Resident, Waiter
 from inglenook.models.engine.source import E5_NAME, Plan, Source, built_in_embedder, stored
+from inglenook.models.errors import BadModelFile
 from inglenook.models.hub.layout import ModelStore
+from inglenook.models.hub.stored import StoredModel
+
+log = logging.getLogger(__name__)
 
 
 class LoadedModel(Struct, kw_only=True):
@@ -77,6 +82,10 @@ class Engine:
         if name in (E5_NAME, f"{E5_NAME}:latest"):
             return built_in_embedder()
         return await asyncio.to_thread(lambda: stored(self._model_store.resolve(name)))
+
+    async def sources(self) -> list[Source]:
+        """Every model of the store whose file can be used; the others are logged."""
+        return await asyncio.to_thread(lambda: [s for model in self._model_store.list() if (s := _usable(model))])
 
     @asynccontextmanager
     async def lease(
@@ -233,3 +242,11 @@ class Engine:
             pending=len(resident.waiters),
             pid=instance.child.pid if instance else 0,
         )
+
+
+def _usable(model: StoredModel) -> Source | None:
+    try:
+        return stored(model)
+    except BadModelFile as error:
+        log.warning("model %s is left out: %s", model.name, error)
+        return None

@@ -1,0 +1,106 @@
+"""Talking HTTP to the process of a lease."""
+
+import asyncio
+from contextlib import suppress
+from typing import Any
+
+import msgspec
+
+from inglenook.kit.errors import InglenookError, UpstreamFailed, UpstreamTimeout
+from inglenook.kit.http.pool import HttpPool, Response, Timeouts, Url
+from inglenook.models.calls import ChatRequest, Message
+from inglenook.models.engine.resident import Lease
+from inglenook.models.engine.wire import chat_body, error_of
+
+#: Seconds without an answer's first byte after which we look whether the child still works on it.
+HANG_CHECK = 20.0
+
+#: The child is our own and may have long prompts before ours: patience, with `HANG_CHECK` on watch.
+_TIMEOUTS = Timeouts(connect=5, first_byte=3600, idle=600)
+_BRIEF = Timeouts(connect=5, first_byte=20, idle=20)
+
+
+class Channel:
+    """One call's way to its child."""
+
+    def __init__(self, http: HttpPool, lease: Lease) -> None:
+        self.lease = lease
+        self._http = http
+        self._headers = [
+            (b"authorization", f"Bearer {lease.child.api_key}".encode()),
+            (b"content-type", b"application/json"),
+        ]
+
+    async def post(self, path: str, body: dict[str, Any]) -> Response:
+        """Post and wait for a good answer's head.
+
+        Raises:
+            InglenookError: as the child refused, or `UpstreamFailed` if it ended or hangs (it is then ended).
+        """
+        url = Url.parse(self.lease.child.origin + path)
+        request = asyncio.ensure_future(
+            self._http.request("POST", url, self._headers, msgspec.json.encode(body), timeouts=_TIMEOUTS, trusted=True)
+        )
+        try:
+            response = await self._watched(request)
+        except UpstreamFailed as error:
+            raise await self.lost(error) from error
+        except asyncio.CancelledError:
+            if not request.cancel() and not request.exception():
+                request.result().close()  # it came in the very moment the caller left
+            raise
+        if response.status != 200:
+            async with response:
+                raise error_of(response.status, await response.read(1 << 20), self.lease.source.name)
+        return response
+
+    async def ask(self, path: str, body: dict[str, Any]) -> Any:
+        """Post and read the JSON of the answer."""
+        async with await self.post(path, body) as response:
+            try:
+                return msgspec.json.decode(await response.read())
+            except UpstreamFailed as error:
+                raise await self.lost(error) from error
+
+    async def render(self, request: ChatRequest, messages: list[Message]) -> str:
+        """The prompt of a chat."""
+        body = chat_body(request, messages, {})
+        return str((await self.ask("/apply-template", body))["prompt"])
+
+    async def tokenize(self, text: str, *, special: bool = True) -> list[int]:
+        """The tokens of a text; `special` adds the beginning-of-text token, where the model has one."""
+        body = {"content": text, "add_special": special, "parse_special": True}
+        return list((await self.ask("/tokenize", body))["tokens"])
+
+    async def lost(self, error: Exception) -> InglenookError:
+        """What to tell a caller whose call failed in transport."""
+        if isinstance(error, UpstreamTimeout):
+            return error
+        return await self.lease.child.failure(str(error))
+
+    async def _watched(self, request: "asyncio.Future[Response]") -> Response:
+        """Wait for the head; look every now and then whether the child still works on anything of ours."""
+        suspicions = 0
+        while True:
+            done, _ = await asyncio.wait({request}, timeout=HANG_CHECK)
+            if done:
+                return request.result()
+            suspicions = suspicions + 1 if await self._seems_stuck() else 0
+            if suspicions >= 2:
+                await self.lease.child.stop()
+                raise UpstreamTimeout(
+                    f"model {self.lease.source.name} began no answer in {2 * HANG_CHECK:g} s without working on one; "
+                    "its chat template may not come to an end for this chat; its process was ended"
+                )
+
+    async def _seems_stuck(self) -> bool:
+        """Whether fewer slots work than callers wait for: one of them hangs before its slot. A child too busy with a
+        long prompt to say so is not stuck."""
+        url = Url.parse(self.lease.child.origin + "/slots")
+        with suppress(UpstreamFailed, msgspec.MsgspecError):
+            async with await self._http.request("GET", url, self._headers, timeouts=_BRIEF, trusted=True) as response:
+                slots = msgspec.json.decode(await response.read(1 << 20))
+                if response.status == 200 and isinstance(slots, list):
+                    working = sum(slot.get("is_processing", False) for slot in slots)
+                    return bool(working < min(self.lease.instance.busy, len(slots)))
+        return False
