@@ -1,0 +1,210 @@
+"""Take-over: real processes are killed, and the next server finds what they left."""
+
+import asyncio
+import logging
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from sqlalchemy import update
+
+from inglenook.runs.kinds import RunContext
+from inglenook.runs.service import Runs
+from inglenook.runs.tables import RunRow
+from inglenook.store.blobs import Blobs
+from inglenook.store.database import Store
+from tests.runs.conftest import House
+from tests.support.runs import Told, begin, notes, to_end, until
+from tests.support.runs_child import BIG
+
+ROOT = Path(__file__).parents[2]
+
+
+async def child(data: Path, what: str) -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "tests.support.runs_child", str(data), what, cwd=ROOT, stdout=subprocess.PIPE
+    )
+
+
+def numbers(state: dict[str, list[int]]) -> list[int]:
+    assert state["n"] == list(range(len(state["n"])))
+    return state["n"]
+
+
+async def test_kill_9_interrupts_one_kind_and_resumes_the_other(tmp_path: Path) -> None:
+    process = await child(tmp_path, "stream")
+    async with asyncio.timeout(30):
+        assert process.stdout is not None
+        cut, resumed = (await process.stdout.readline()).decode().split()
+        process.kill()
+        await process.wait()
+
+    store = Store.open(Store.sqlite_url(tmp_path / "main.db"))
+    found = {}
+
+    async def go_on(run: RunContext) -> None:
+        found["state"] = run.state
+        found["epoch"] = run.epoch
+        run.delta({"n": len(run.state["n"])})
+        await run.finish({"resumed": True})
+
+    runs = Runs(store, Blobs(tmp_path / "blobs"))
+    interrupts, resumes = Told(go_on, name="interrupts"), Told(go_on, name="resumes", on_crash="resume")
+    runs.register(interrupts)
+    runs.register(resumes)
+    async with asyncio.timeout(30):
+        await runs.start()
+
+        client = await to_end(runs, cut, "1.3.0")
+        assert client.status == "interrupted"
+        assert len(client.numbers) > 20, "what was streamed after the last event is kept, too"
+        assert client.events == ["run.started", "told.step", "run.interrupted"]
+        ((run_id, status, state, error),) = interrupts.settled
+        assert (run_id, status, numbers(state)) == (cut, "interrupted", client.numbers)
+        assert error is not None
+        assert await notes(store) == ["settled interrupted"]
+        assert state["events"][1] == ["told.step", {"big": BIG}]
+
+        client = await to_end(runs, resumed)
+        assert client.status == "finished"
+        assert found["epoch"] == 2
+        assert len(numbers(found["state"])) > 20
+        assert client.numbers == [*found["state"]["n"], len(found["state"]["n"])]
+        assert client.events == ["run.started", "told.step", "run.started", "run.finished"]
+        assert resumes.settled == []
+        await runs.stop()
+    await store.close()
+
+
+async def test_a_run_that_kills_every_server_is_parked_and_a_person_can_retry_it(
+    tmp_path: Path, store: Store, house: House
+) -> None:
+    async def fine(run: RunContext) -> None:
+        await run.finish({"fine": True})
+
+    runs, _ = await house.runs(fine, start=False, name="resumes", on_crash="resume")
+    run_id = await begin(store, runs, kind="resumes")
+    for attempt in range(4):  # the first execution and three take-overs
+        process = await child(tmp_path, "die")
+        await process.communicate()
+        assert process.returncode == -9, attempt
+    await runs.start()
+    client = await to_end(runs, run_id)
+    assert client.status == "parked"
+    assert client.events == ["run.started"] * 4 + ["run.parked"]
+    found = await runs.find(run_id)
+    assert found is not None
+    assert "3 times" in (found.error or "")
+    assert await notes(store) == ["settled parked"]
+    await runs.send(run_id, "retry", {})
+    assert (await to_end(runs, run_id)).status == "finished"
+
+
+async def crash(store: Store, *run_ids: str, **values: object) -> None:
+    """Leave runs as a dead process would."""
+    await store.write(
+        lambda s: s.execute(update(RunRow).where(RunRow.id.in_(run_ids)).values(status="running", epoch=1, **values))
+    )
+
+
+async def test_a_run_that_gets_further_each_time_is_not_parked(store: Store, house: House) -> None:
+    runs, _ = await house.runs(lambda run: run.finish(), start=False, on_crash="resume")
+    run_id = await begin(store, runs)
+    await crash(store, run_id, seq=0, claim_seq=-1, takeovers=3)
+    await runs.start()
+    assert (await to_end(runs, run_id)).status == "finished"
+
+
+async def test_a_cancel_that_the_crash_overtook_is_honoured(store: Store, house: House) -> None:
+    runs, kind = await house.runs(lambda run: run.finish(), start=False)
+    run_id = await begin(store, runs)
+    await crash(store, run_id)
+    await runs.cancel(run_id)
+    await runs.start()
+    assert (await to_end(runs, run_id)).status == "cancelled"
+    assert [s[1] for s in kind.settled] == ["cancelled"]
+
+
+async def test_a_lease_that_another_process_still_holds_is_respected(store: Store, house: House) -> None:
+    runs, _ = await house.runs(lambda run: run.finish(), start=False)
+    held, expired = await begin(store, runs), await begin(store, runs)
+    await crash(store, held, lease_until=2**50)
+    await crash(store, expired, lease_until=1)
+    runs._dispatch.sole = False
+    await runs.start()
+    assert (await to_end(runs, expired)).status == "interrupted"
+    found = await runs.find(held)
+    assert found is not None
+    assert (found.status, found.epoch) == ("running", 1)
+
+
+async def test_an_unknown_kind_is_left_for_a_server_that_knows_it(
+    store: Store, house: House, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.CRITICAL)
+    runs, _ = await house.runs(lambda run: run.finish(), start=False, name="gone")
+    run_id = await begin(store, runs, kind="gone")
+    others, _ = await house.runs(lambda run: run.finish())
+    known = await begin(store, others)
+    assert (await to_end(others, known)).status == "finished"
+    found = await others.find(run_id)
+    assert found is not None
+    assert found.status == "queued"
+
+
+async def test_a_graceful_stop_lets_work_finish_within_the_grace(store: Store, house: House) -> None:
+    stopping = asyncio.Event()
+
+    async def work(run: RunContext) -> None:
+        run.delta({"n": 0})
+        await stopping.wait()
+        run.delta({"n": 1})
+
+    runs, _ = await house.runs(work)
+    run_id = await begin(store, runs)
+    watching = asyncio.create_task(to_end(runs, run_id))
+    await until(runs, run_id, "run.started")
+    stop = asyncio.create_task(runs.stop(grace=20))
+    stopping.set()
+    await stop
+    client = await watching
+    assert (client.status, client.numbers) == ("finished", [0, 1])
+
+
+async def test_a_graceful_stop_interrupts_or_releases_what_goes_on(store: Store, house: House) -> None:
+    async def work(run: RunContext) -> None:
+        run.delta({"n": 0})
+        await asyncio.Event().wait()
+
+    runs, kind = await house.runs(work, start=False, slice=3600)
+    runs.register(other := Told(work, name="resumes", on_crash="resume"))
+    await runs.start()
+    cut, released = await begin(store, runs), await begin(store, runs, kind="resumes")
+    watching = [asyncio.create_task(to_end(runs, run_id)) for run_id in (cut, released)]
+    for run_id in (cut, released):
+        await until(runs, run_id, "run.started")
+    await runs.stop(grace=0)
+    clients = await asyncio.gather(*watching)
+    assert [c.numbers for c in clients] == [[0], [0]]
+    assert [c.over for c in clients] == [True, False]
+    assert clients[0].status == "interrupted"
+    assert [s[1] for s in kind.settled] == ["interrupted"]
+    assert other.settled == []
+    row = await runs.find(released)
+    assert row is not None
+    assert (row.status, row.lease_until, row.takeovers) == ("queued", None, 0)
+
+    async def rest(run: RunContext) -> None:
+        run.delta({"n": len(run.state["n"])})
+
+    later, _ = await house.runs(rest, name="resumes", on_crash="resume")
+    assert (await to_end(later, released)).numbers == [0, 1]
+
+
+async def test_a_run_made_while_the_server_stops_waits_for_the_next_start(store: Store, house: House) -> None:
+    runs, _ = await house.runs(lambda run: run.finish())
+    await runs.stop()
+    run_id = await begin(store, runs)
+    again, _ = await house.runs(lambda run: run.finish())
+    assert (await to_end(again, run_id)).status == "finished"
