@@ -25,6 +25,7 @@ from inglenook.accounts.setup import Setup
 from inglenook.accounts.snapshot import Live
 from inglenook.accounts.tables import User
 from inglenook.accounts.users import Users, add_user, check_name, count_admins, name_key
+from inglenook.kit.asgi import LOCAL_ADMIN
 from inglenook.kit.errors import Unauthenticated
 from inglenook.store.database import Store
 
@@ -32,8 +33,6 @@ log = logging.getLogger(__name__)
 
 #: Seconds between two writings of when keys were last used.
 NOTE_EVERY = 60.0
-#: Set in the scope of requests that came through the data directory's socket: who sends them owns the data.
-LOCAL_ADMIN = "inglenook.local_admin"
 #: What set-up attempts are counted under; folded names have no capitals, so it is nobody's.
 _SETUP = "SET-UP"
 _SOMEBODY = Principal(user_id="", name="somebody")

@@ -1,6 +1,5 @@
 """What every request to the framework's routes passes first: base path, host check, security headers, errors."""
 
-import logging
 from typing import Any
 
 import orjson
@@ -10,7 +9,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from inglenook.kit.errors import BadInput, Forbidden, InglenookError, TooLarge
 from inglenook.kit.hosts import HostPolicy
 
-log = logging.getLogger(__name__)
+#: Set in the scope of requests that came through the data directory's socket: their sender owns the data.
+LOCAL_ADMIN = "inglenook.local_admin"
 
 _SECURITY_HEADERS = {
     "x-content-type-options": "nosniff",
@@ -43,7 +43,7 @@ class Entrance:
             scope["raw_path"] = None
         headers = Headers(scope=scope)
         host = headers.get("host", "")
-        if "inglenook.local_admin" not in scope and not self._hosts.host_allowed(host):
+        if LOCAL_ADMIN not in scope and not self._hosts.host_allowed(host):
             error = Forbidden(
                 f"this server does not answer for the host {host!r}; "
                 "an administrator can allow it by the setting allowed_hosts"
