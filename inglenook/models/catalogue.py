@@ -16,14 +16,14 @@ from msgspec import Struct, field
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from inglenook.kit.errors import InglenookError
+from inglenook.kit.errors import Conflict, InglenookError
 from inglenook.models.engine.model_file import inspect
 from inglenook.models.errors import BadModelFile, InvalidModelName, ModelNotFound
 from inglenook.models.hub.layout import ModelStore
 from inglenook.models.hub.names import ModelName
 from inglenook.models.hub.stored import Details, StoredModel
 from inglenook.models.providers import registry
-from inglenook.models.providers.base import ModelFacts, Provider, ProviderParts
+from inglenook.models.providers.base import ModelFacts, Provider, ProviderKind, ProviderParts
 from inglenook.models.tables import ProviderModelRow, ProviderRow
 from inglenook.store.database import Store
 from inglenook.store.secrets import Secrets
@@ -153,14 +153,20 @@ class Catalogue:
         """A configured provider's instance.
 
         Raises:
-            InglenookError: it is switched off, or cannot be made; the message says why.
+            Conflict: it is switched off, or cannot be made; the message says why.
         """
         try:
             return self._instances[provider_id][1]
         except KeyError:
-            raise ModelNotFound(
-                self._broken.get(provider_id, f"there is no provider {provider_id}, or it is switched off")
-            ) from None
+            raise Conflict(self._broken.get(provider_id, "the provider is switched off; switch it on first")) from None
+
+    async def try_out(self, kind: ProviderKind, settings: dict[str, Any]) -> None:
+        """Make a provider and close it again, to see whether its settings are right.
+
+        Raises:
+            InglenookError: they are not.
+        """
+        await kind.make(settings, self._parts).close()
 
     def problem(self, provider_id: str) -> str | None:
         """Why a configured provider is not in use, if something is wrong with it."""

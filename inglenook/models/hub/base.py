@@ -2,13 +2,15 @@
 
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-import httpx
 from msgspec import Struct
 
 from inglenook.models.hub.layout import ModelStore
 from inglenook.models.hub.stored import StoredModel
+
+if TYPE_CHECKING:
+    import httpx
 
 
 class Step(Struct, frozen=True, kw_only=True):
@@ -25,8 +27,12 @@ class Fetcher(Protocol):
 
     def stream(
         self, method: str, url: str, *, headers: dict[str, str] | None = None
-    ) -> AbstractAsyncContextManager[httpx.Response]:
-        """Send a request; the body is read from the response as it comes. Redirects are followed."""
+    ) -> "AbstractAsyncContextManager[httpx.Response]":
+        """Send a request; the body is read from the response as it comes. Redirects are followed.
+
+        Raises:
+            httpx.TransportError: it cannot be reached, or broke off.
+        """
         ...
 
 

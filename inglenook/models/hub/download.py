@@ -7,15 +7,18 @@ import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import urlsplit
 
-import httpx
 import orjson
 
 from inglenook.kit.errors import InglenookError
 from inglenook.models.errors import DiskFull, PullFailed
 from inglenook.models.hub.base import Fetcher
 from inglenook.models.hub.files import full_disk, sync, to_the_end
+
+if TYPE_CHECKING:
+    import httpx
 
 ATTEMPTS = 4
 _MIB = 1024 * 1024
@@ -75,6 +78,8 @@ async def download(
         PullFailed: the other side refused, failed or sent something else; `partial` stays unless it is of no use.
         DiskFull: `partial` stays.
     """
+    import httpx  # noqa: PLC0415 - heavy, and loaded by the client at its first request
+
     partial.parent.mkdir(parents=True, exist_ok=True)
     file = _Partial(partial, content_addressed=content_addressed)
     failures = 0
@@ -130,7 +135,7 @@ async def _once(
         return {key.lower(): value for answer in every for key, value in answer.headers.items()}
 
 
-def _accept(response: httpx.Response, file: "_Partial", url: str) -> int:
+def _accept(response: "httpx.Response", file: "_Partial", url: str) -> int:
     """Check the answer's head; return the size of the whole file, 0 if it is not told."""
     if response.status_code >= 500 or response.status_code == 429:
         raise _Broken(f"it answered {response.status_code}")
@@ -173,11 +178,11 @@ def _note(partial: Path) -> Path:
 
 def host_of(url: str) -> str:
     """The host of a URL, for messages."""
-    return httpx.URL(url).host
+    return urlsplit(url).hostname or url
 
 
 def _path(url: str) -> str:
-    return httpx.URL(url).path
+    return urlsplit(url).path
 
 
 class _Broken(Exception):
@@ -231,7 +236,7 @@ class _Partial:
         resumed = {**plain, "range": f"bytes={self.size}-"}
         return resumed if self.content_addressed else {**resumed, "if-range": version}
 
-    def remember(self, response: httpx.Response) -> None:
+    def remember(self, response: "httpx.Response") -> None:
         """Note the version that is being fetched. A weak ETag cannot vouch for bytes."""
         tag = response.headers.get("etag", "")
         version = tag if tag and not tag.startswith("W/") else response.headers.get("last-modified", "")

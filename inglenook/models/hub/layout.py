@@ -80,6 +80,14 @@ class ModelStore:
         except FileNotFoundError:
             raise ModelNotFound(f"model '{name}' not found") from None
 
+    def find(self, name: str) -> ModelName:
+        """The name of the model that `name` means, as it is written on disk, whether the model is whole or not.
+
+        Raises:
+            InvalidModelName, ModelNotFound.
+        """
+        return self._find(name)[0]
+
     def has(self, name: str) -> bool:
         """Whether there is a manifest of that name."""
         try:

@@ -6,8 +6,8 @@ registry itself is on. Blobs have the name of their hash, so a broken download g
 
 import re
 from pathlib import Path
+from urllib.parse import urlencode, urlsplit
 
-import httpx
 import orjson
 from msgspec import Struct
 
@@ -154,6 +154,8 @@ class _Registry:
         return data
 
     async def _get(self, url: str, headers: dict[str, str] | None = None) -> tuple[int, str, bytes]:
+        import httpx  # noqa: PLC0415 - heavy, and loaded by the client at its first request
+
         try:
             async with self.outbound.stream("GET", url, headers={**self.headers, **(headers or {})}) as response:
                 data = bytearray()
@@ -172,17 +174,17 @@ class _Registry:
         """An anonymous token from the realm of a challenge, which must be on the registry's own host."""
         asked = dict(_PARAMETER.findall(challenge))
         try:
-            realm = httpx.URL(asked.get("realm", ""))
-            own = httpx.URL(self.url(""))
-        except httpx.InvalidURL:
-            raise PullFailed(f"{self.host} asks for a sign-in in a way that cannot be understood") from None
-        if (realm.scheme, realm.host, realm.port) != (own.scheme, own.host, own.port):
+            realm, own = urlsplit(asked.get("realm", "")), urlsplit(self.url(""))
+            same = (realm.scheme, realm.hostname, realm.port) == (own.scheme, own.hostname, own.port)
+        except ValueError:
+            same = False
+        if not same or realm.username is not None:
             raise PullFailed(
-                f"{self.host} sends us to another host ({realm.host or 'none'}) for a sign-in; this is refused, since "
-                "that host could be anybody's"
+                f"{self.host} sends us elsewhere ({asked.get('realm', 'nowhere')[:100]}) for a sign-in; this is "
+                "refused, since that host could be anybody's"
             )
-        query = {key: asked[key] for key in ("service", "scope") if key in asked}
-        status, _, data = await self._get(str(realm.copy_merge_params(query)))
+        query = urlencode({key: asked[key] for key in ("service", "scope") if key in asked})
+        status, _, data = await self._get(f"{realm.scheme}://{realm.netloc}{realm.path}?{query}")
         try:
             answer = orjson.loads(data)
             token = answer.get("token") or answer.get("access_token") if status == 200 else None

@@ -3,9 +3,8 @@
 import hashlib
 import re
 from pathlib import PurePosixPath
-from urllib.parse import unquote
+from urllib.parse import unquote, urlsplit
 
-import httpx
 from msgspec import Struct
 
 from inglenook.kit.errors import BadInput
@@ -37,7 +36,7 @@ class UrlSource(Struct, frozen=True):
         """Download, check and import it."""
         label = hashlib.sha256(self.url.encode()).hexdigest()[:24]
         partial = tools.models.blobs / f"download-{label}-partial"
-        status = f"pulling {PurePosixPath(httpx.URL(self.url).path).name or host_of(self.url)}"
+        status = f"pulling {PurePosixPath(urlsplit(self.url).path).name or host_of(self.url)}"
         async with tools.alone(partial.name):
             fetched = await download(
                 tools.outbound,
@@ -88,12 +87,13 @@ def source_of(url: str, name: str | None) -> UrlSource:
     """
     plain, _, fragment = url.partition("#")
     try:
-        parsed = httpx.URL(plain)
-    except httpx.InvalidURL as error:
+        parsed = urlsplit(plain)
+        _ = parsed.port  # looks whether it is one
+    except ValueError as error:
         raise BadInput(f"{plain} is not a URL: {error}", field="source") from None
-    if not parsed.host:
+    if not parsed.hostname:
         raise BadInput(f"{plain} names no host", field="source")
-    if parsed.userinfo:
+    if parsed.username is not None:
         raise BadInput("a URL with a name and password cannot be pulled: they would be shown in lists", field="source")
     sha256 = fragment.lower().removeprefix("sha256=") if fragment else None
     if sha256 is not None and not _SHA256.fullmatch(sha256):

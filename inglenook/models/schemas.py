@@ -1,0 +1,242 @@
+"""Requests and answers of the models' routes. Times are milliseconds since the Unix epoch, sizes bytes."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
+#: No slash, since `provider/model` is a way to name a model.
+ProviderName = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=80, pattern=r"^[^/\s][^/\n\r]*$")
+]
+Capability = Literal["completion", "embedding", "tools", "vision", "thinking", "insert"]
+
+
+class _Input(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class _Output(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
+
+
+class ModelInfo(_Output):
+    """A model that can be asked.
+
+    `state`: `remote` (not run here), `idle` (not loaded), `waiting`, `loading`, `ready` or `stopping`. `memory` and
+    `loaded_context_length` are of the loaded model; `expires_at` null while it is busy or stays for ever.
+    """
+
+    name: str
+    provider: str
+    provider_id: str
+    local: bool
+    built_in: bool
+    size: int
+    digest: str
+    modified_at: int
+    capabilities: list[str]
+    context_length: int
+    embedding_length: int
+    languages: list[str]
+    family: str
+    parameter_size: str
+    quantization: str
+    state: str
+    memory: int
+    loaded_context_length: int
+    expires_at: int | None
+    busy: int
+    pending: int
+
+
+class ModelRef(_Input):
+    """A model by its name."""
+
+    name: Name
+
+
+class LoadRequest(ModelRef):
+    """What to load; `keep_alive` in seconds, negative for ever, null as the settings say."""
+
+    num_ctx: Annotated[int, Field(ge=1)] | None = None
+    keep_alive: float | None = None
+
+
+class Loaded(_Output):
+    """How long it took."""
+
+    load_ms: float
+
+
+class Unloaded(_Output):
+    """`unloaded` false: it is busy and goes when its calls have ended."""
+
+    unloaded: bool
+
+
+class EngineProcess(_Output):
+    """A process with a model in it."""
+
+    name: str
+    state: str
+    pid: int
+    memory: int
+    context_length: int
+    slots: int
+    busy: int
+    pending: int
+    loaded_at: int
+    expires_at: int | None
+
+
+class EngineInfo(_Output):
+    """What models take of this machine, and may take."""
+
+    memory_used: int
+    memory_budget: int
+    max_loaded: int
+    parallel: int
+    max_queue: int
+    keep_alive: float
+    processes: list[EngineProcess]
+
+
+class PullRequest(_Input):
+    """What to pull, and what to call it here (by default as its source does)."""
+
+    source: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2000)]
+    name: Name | None = None
+
+
+class PullInfo(_Output):
+    """A pull: see `hub.service.Pull`."""
+
+    id: str
+    source: str
+    model: str
+    status: Literal["running", "done", "failed", "cancelled"]
+    message: str
+    digest: str
+    completed: int
+    total: int
+    error: str | None
+    error_code: str | None
+    started_at: int
+    ended_at: int | None
+
+
+class SuggestedSource(_Output):
+    """Where a suggested model can be pulled from."""
+
+    source: str
+    size: int
+
+
+class SuggestionInfo(_Output):
+    """A model worth having on this machine. `memory` is what it takes when loaded with 4,096 tokens of context."""
+
+    name: str
+    title: str
+    description: str
+    languages: list[str]
+    license: str
+    memory: int
+    sources: list[SuggestedSource]
+    starter: bool
+    recommended: bool
+    installed: bool
+
+
+class ProviderKindInfo(_Output):
+    """A kind of provider that can be added, with the JSON schema of its settings."""
+
+    name: str
+    title: str
+    icon: str
+    settings_schema: dict[str, Any]
+
+
+class ChosenModelIn(_Input):
+    """A model of a provider that people here may see.
+
+    `name` is the provider's, `public_name` the one it gets here (by default the same, or `provider/name` if that is
+    taken). What is left out of the facts is unknown.
+    """
+
+    name: Name
+    public_name: Name | None = None
+    capabilities: list[Capability] | None = None
+    context_length: Annotated[int, Field(ge=0)] = 0
+    embedding_length: Annotated[int, Field(ge=0)] = 0
+    languages: list[str] = []
+    enabled: bool = True
+
+
+class ProviderIn(_Input):
+    """A provider to set up."""
+
+    kind: Name
+    name: ProviderName
+    settings: dict[str, Any] = {}
+    enabled: bool = True
+    models: list[ChosenModelIn] = []
+
+
+class ProviderPatch(_Input):
+    """What to change; what is left out or null stays. In `settings`, a secret that is left out stays too.
+
+    `models` replaces the whole choice.
+    """
+
+    name: ProviderName | None = None
+    settings: dict[str, Any] | None = None
+    enabled: bool | None = None
+    models: list[ChosenModelIn] | None = None
+
+
+class ChosenModelInfo(_Output):
+    """A chosen model."""
+
+    name: str
+    public_name: str
+    capabilities: list[str]
+    context_length: int
+    embedding_length: int
+    languages: list[str]
+    enabled: bool
+
+
+class ProviderInfo(_Output):
+    """A configured provider. `secrets` names the secret settings that are set; their values never leave the server.
+
+    `problem` says why it is not in use although it is switched on.
+    """
+
+    id: str
+    kind: str
+    name: str
+    settings: dict[str, Any]
+    secrets: list[str]
+    enabled: bool
+    problem: str | None
+    models: list[ChosenModelInfo]
+    created_at: int
+    updated_at: int
+
+
+class OfferedModel(_Output):
+    """A model the provider offers, and whether it is chosen already."""
+
+    name: str
+    capabilities: list[str]
+    context_length: int
+    embedding_length: int
+    languages: list[str]
+    chosen: bool
+
+
+class ProviderCheck(_Output):
+    """What a provider answered when asked for its models."""
+
+    models: list[OfferedModel]
