@@ -238,29 +238,22 @@ async def test_words_nobody_asked_for_end_a_kept_connection(pool: HttpPool, upst
 # ------------------------------------------------------------------------------------------- dead connections
 
 
-async def _hold_loop_while_peer_closes(upstream: Upstream, close: asyncio.Event) -> None:
-    close.set()
-    await asyncio.sleep(0)
-
-
 @pytest.mark.parametrize("method", ["GET", "POST"])
 async def test_a_kept_connection_closed_by_the_other_side_is_replaced(
     pool: HttpPool, upstream: Upstream, method: str
 ) -> None:
     """The server closes and, before we can know, the next request is written."""
-    talks: list[Talk] = []
+    talks = asyncio.Queue[Talk]()
 
     async def first(talk: Talk) -> None:
         await talk.request()
         await talk.say(answer(b"first"))
-        talks.append(talk)
+        talks.put_nowait(talk)
         await talk.gone()
 
     upstream.then(first, hello)
     assert await (await pool.request(method, upstream.url(), (), b"1")).read() == b"first"
-    while not talks:
-        await asyncio.sleep(0)
-    talks[0].writer.transport.abort()  # takes effect in the same turn of the loop in which we write
+    (await talks.get()).writer.transport.abort()  # takes effect in the same turn of the loop in which we write
     response = await pool.request(method, upstream.url(), (), b"2")
     assert await response.read() == b"hello 2"
     assert upstream.connections == 2
