@@ -39,7 +39,12 @@ class House:
         self._open: list[Runs] = []
 
     async def runs(
-        self, work: Callable[[RunContext], Awaitable[None]], *, start: bool = True, slice: float = 0.002, **options: Any  # noqa: A002
+        self,
+        work: Callable[[RunContext], Awaitable[None]],
+        *,
+        start: bool = True,
+        slice: float = 0.002,  # noqa: A002
+        **options: Any,
     ) -> tuple[Runs, Told]:
         kind = Told(work, **options)
         runs = Runs(self.store, self.blobs, timing=Timing(slice=slice))
