@@ -36,6 +36,7 @@ def main(message: str) -> None:
             script = command.revision(config, message, autogenerate=True, rev_id=f"{number:04}")
     path = Path(script.path)  # type: ignore[union-attr]
     source = re.sub(r"\n *# ### .*", "", path.read_text())
+    source = re.sub(r"(, )?astext_type=(sa\.)?Text\(\)", "", source)  # the default, which Alembic spells out
     path.write_text(source)
     subprocess.run(["ruff", "check", "-q", "--fix", str(path)], check=False)
     subprocess.run(["ruff", "format", "-q", str(path)], check=False)

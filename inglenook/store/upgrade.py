@@ -8,8 +8,9 @@ import sqlite3
 import time
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
-from sqlalchemy import URL, Connection, MetaData, create_engine, inspect, text
+from sqlalchemy import URL, Connection, Engine, MetaData, create_engine, event, inspect, text
 from sqlalchemy.pool import NullPool
 
 from inglenook.kit.errors import Conflict
@@ -46,8 +47,7 @@ def upgrade(url: URL, backups: Path) -> None:
             return
         if current is not None:
             _copy(path, backups / f"{path.stem}-{current}-{time.strftime('%Y%m%d-%H%M%S')}.db")
-        engine = create_engine(url, poolclass=NullPool)
-        with engine.begin() as connection:
+        with _transactional(url).begin() as connection:
             _run_alembic(connection)
         return
     engine = create_engine(url, poolclass=NullPool)
@@ -78,6 +78,21 @@ def _sqlite_revision(path: Path) -> str | None:
         except sqlite3.OperationalError:  # no such table: an empty database
             return None
     return str(row[0]) if row else None
+
+
+def _transactional(url: URL) -> Engine:
+    """An engine whose transactions hold changes of the schema too: Python's driver would begin them too late."""
+    engine = create_engine(url, poolclass=NullPool)
+
+    @event.listens_for(engine, "connect")
+    def _connect(connection: Any, _record: Any) -> None:
+        connection.isolation_level = None
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+    return engine
 
 
 def _copy(source: Path, target: Path) -> None:

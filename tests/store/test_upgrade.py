@@ -52,3 +52,13 @@ def test_a_newer_database_is_refused_and_left_alone(tmp_path: Path) -> None:
     with pytest.raises(DatabaseTooNew, match="9999"):
         upgrade(make_url(f"sqlite:///{path}"), tmp_path / "backups")
     assert revision(path) == "9999"
+
+
+def test_an_upgrade_that_fails_leaves_nothing_behind(tmp_path: Path) -> None:
+    path = tmp_path / "main.db"
+    with sqlite3.connect(path) as connection:
+        connection.execute("CREATE TABLE users (id TEXT)")  # in the way of the first revision
+    with pytest.raises(Exception, match="users"):
+        upgrade(make_url(f"sqlite:///{path}"), tmp_path / "backups")
+    with sqlite3.connect(path) as connection:
+        assert [row[0] for row in connection.execute("SELECT name FROM sqlite_master")] == ["users"]

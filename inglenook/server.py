@@ -1,0 +1,353 @@
+"""Assembly: builds the rooms, joins them, and serves them. Nothing of its own happens here.
+
+run_server    the process behind `inglenook serve`
+open_control  the same API on the data directory's Unix socket only, for one command of the CLI
+open_house    the rooms alone, without any listener
+build_app     the framework's side of the HTTP interface
+"""
+
+import asyncio
+import logging
+import signal
+import socket
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import uvicorn
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from sqlalchemy.engine import make_url
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from inglenook import __version__
+from inglenook.accounts.api import router as accounts_router
+from inglenook.accounts.permissions import public
+from inglenook.accounts.service import Accounts
+from inglenook.chat.api import router as chat_router
+from inglenook.chat.service import Chat
+from inglenook.gateway.faces.openai import OpenAIFace
+from inglenook.gateway.gateway import Gateway
+from inglenook.gateway.ledger import Ledger
+from inglenook.gateway.wire.protocol import wire_protocol
+from inglenook.gateway.wire.routes import WireTable
+from inglenook.kit.asgi import LOCAL_ADMIN, Entrance, from_validation, render_error
+from inglenook.kit.config import Settings
+from inglenook.kit.errors import BadInput, InglenookError, NotFound
+from inglenook.kit.hosts import HostPolicy
+from inglenook.kit.http.outbound import Outbound
+from inglenook.kit.http.pool import HttpPool
+from inglenook.kit.loop import LagMonitor
+from inglenook.kit.static import WebInterface
+from inglenook.models.api import router as models_router
+from inglenook.models.catalogue import Catalogue
+from inglenook.models.engine.service import Engine
+from inglenook.models.hub.layout import ModelStore
+from inglenook.models.hub.service import Hub
+from inglenook.models.providers.base import ProviderParts
+from inglenook.runs.api import router as runs_router
+from inglenook.runs.service import Runs
+from inglenook.status import router as status_router
+from inglenook.store.blobs import Blobs
+from inglenook.store.database import Store
+from inglenook.store.lock import DataLock
+from inglenook.store.secrets import Secrets
+from inglenook.store.socket import control_path
+from inglenook.store.upgrade import upgrade
+
+log = logging.getLogger(__name__)
+
+STATIC = Path(__file__).parent / "static"
+#: Seconds that requests in flight get at shutdown.
+GRACE = 10
+
+
+@dataclass(slots=True, kw_only=True)
+class House:
+    """The rooms of a running server."""
+
+    settings: Settings
+    hosts: HostPolicy
+    store: Store
+    secrets: Secrets
+    accounts: Accounts
+    runs: Runs
+    model_store: ModelStore
+    engine: Engine
+    hub: Hub
+    catalogue: Catalogue
+    ledger: Ledger
+    gateway: Gateway
+    chat: Chat
+    lag: LagMonitor
+
+
+@asynccontextmanager
+async def open_house(settings: Settings, *, take_over: bool = True) -> AsyncIterator[House]:
+    """Build the rooms on a data directory whose lock the caller holds, and close them in reverse order.
+
+    Args:
+        take_over: Whether to go on with the runs that a former server left unfinished.
+    """
+    settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
+    url = settings.database_url or Store.sqlite_url(settings.data / "main.db")
+    await asyncio.to_thread(upgrade, make_url(url), settings.data / "backups")
+    async with AsyncExitStack() as stack:
+        lag = LagMonitor()
+        lag.start()
+        stack.callback(lag.stop)
+        store = Store.open(url, durability=settings.durability)
+        stack.push_async_callback(store.close)
+        secrets = Secrets(settings.data)
+        accounts = Accounts(store)
+        await accounts.start()
+        stack.push_async_callback(accounts.stop)
+        runs = Runs(store, Blobs(settings.data / "blobs"))
+        outbound = Outbound(allow_private=settings.allow_private)
+        stack.push_async_callback(outbound.close)
+        http = HttpPool(allow_private=settings.allow_private)
+        stack.push_async_callback(http.close)
+        model_store = ModelStore(settings.models_dir)
+        engine = Engine(settings, model_store)
+        stack.push_async_callback(engine.stop)
+        hub = Hub(settings, model_store, outbound)
+        stack.push_async_callback(hub.stop)
+        catalogue = Catalogue(store, secrets, model_store, ProviderParts(http=http, engine=engine))
+        await catalogue.start()
+        stack.push_async_callback(catalogue.stop)
+        ledger = Ledger(settings.data / "usage.db")
+        await ledger.start()
+        stack.push_async_callback(ledger.stop)
+        gateway = Gateway(accounts, catalogue, ledger)
+        chat = Chat(store, runs, gateway, catalogue)
+        accounts.on_user_deleted(chat.forget_user)
+        if take_over:
+            await runs.start()
+        stack.push_async_callback(runs.stop)
+        yield House(
+            settings=settings,
+            hosts=HostPolicy(settings.host, settings.allowed_hosts),
+            store=store,
+            secrets=secrets,
+            accounts=accounts,
+            runs=runs,
+            model_store=model_store,
+            engine=engine,
+            hub=hub,
+            catalogue=catalogue,
+            ledger=ledger,
+            gateway=gateway,
+            chat=chat,
+            lag=lag,
+        )
+
+
+def build_app(house: House) -> FastAPI:
+    """The framework's side of the HTTP interface: everything but the inference routes."""
+    app = FastAPI(title="Inglenook", version=__version__, docs_url=None, redoc_url=None, openapi_url=None)
+    for name in House.__slots__:
+        setattr(app.state, name, getattr(house, name))
+    for router in (accounts_router, models_router, runs_router, chat_router, status_router):
+        app.include_router(router)
+    app.add_api_route("/healthz", _healthz, include_in_schema=False, dependencies=[public("liveness, says nothing")])
+    app.add_exception_handler(InglenookError, _on_error)
+    app.add_exception_handler(RequestValidationError, _on_validation)
+    app.add_exception_handler(HTTPException, _on_http)
+    app.add_exception_handler(Exception, _on_bug)
+    app.mount("/", WebInterface(STATIC, house.settings.base_path))
+    return app
+
+
+async def _healthz() -> Response:
+    return Response(b"ok", media_type="text/plain")
+
+
+async def _on_error(_: Request, error: Exception) -> Response:
+    assert isinstance(error, InglenookError)
+    status, headers, body = render_error(error)
+    return Response(body, status, headers)
+
+
+async def _on_validation(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    return await _on_error(request, from_validation(list(error.errors())))
+
+
+async def _on_http(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    if error.status_code == 404:
+        return await _on_error(request, NotFound(f"there is no {request.url.path} here"))
+    response = await _on_error(request, BadInput(str(error.detail)))
+    response.status_code = error.status_code
+    response.headers.update(error.headers or {})
+    return response
+
+
+async def _on_bug(request: Request, error: Exception) -> Response:
+    log.error("bug in %s %s", request.method, request.url.path, exc_info=error)
+    return await _on_error(request, InglenookError("something went wrong in Inglenook; the server's log says more"))
+
+
+class _LocalAdmin:
+    """Marks the requests of the control socket, and no others."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        scope[LOCAL_ADMIN] = True
+        await self._app(scope, receive, send)
+
+
+class _Server(uvicorn.Server):
+    """A uvicorn server that leaves signals to `run_server`, which may run several, and says when it listens."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.listening = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.listening.set()
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+class Listeners:
+    """The servers of one house: the main port, the control socket, and the Ollama port if there is one."""
+
+    def __init__(self, house: House) -> None:
+        self._house = house
+        self._app = Entrance(
+            build_app(house), house.hosts, base_path=house.settings.base_path, body_limit=house.settings.body_limit
+        )
+        self._servers: list[tuple[_Server, asyncio.Task[None]]] = []
+
+    async def open_control(self) -> None:
+        """Listen on the data directory's Unix socket."""
+        listener = control_path(self._house.settings.data).listen()
+        await self._open(_LocalAdmin(self._app), listener, self.table(local=True), tls=False)
+
+    async def open_main(self) -> str:
+        """Listen on the configured address and return the URL."""
+        settings = self._house.settings
+        listener = _bind(settings.host, settings.port)
+        await self._open(self._app, listener, self.table(), tls=True)
+        host, port = listener.getsockname()[:2]
+        scheme = "https" if settings.tls_cert else "http"
+        shown = f"[{host}]" if ":" in host else host
+        return f"{scheme}://{shown}:{port}{settings.base_path}"
+
+    async def open_ollama(self, port: int) -> None:
+        """Serve the Ollama routes, and nothing else, on a port of their own."""
+        await self._open(_nothing_here, _bind(self._house.settings.host, port), self.table(ollama_only=True), tls=True)
+
+    async def close(self) -> None:
+        """Stop listening, give requests in flight `GRACE` seconds, and end."""
+        for server, _ in self._servers:
+            server.should_exit = True
+        await asyncio.gather(*(task for _, task in self._servers))
+        control_path(self._house.settings.data).remove()
+
+    def table(self, *, local: bool = False, ollama_only: bool = False) -> WireTable:
+        """The inference routes of one listener."""
+        house = self._house
+        routes = OpenAIFace(house.gateway, house.catalogue).routes()
+        return WireTable(
+            routes,
+            hosts=house.hosts,
+            base_path=house.settings.base_path,
+            body_limit=house.settings.body_limit,
+            local=local,
+        )
+
+    async def _open(self, app: ASGIApp, listener: socket.socket, table: WireTable, *, tls: bool) -> None:
+        settings = self._house.settings
+        config = uvicorn.Config(
+            app,
+            http=wire_protocol(table),
+            loop="none",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=bool(settings.trusted_proxies),
+            forwarded_allow_ips=settings.trusted_proxies,
+            timeout_graceful_shutdown=GRACE,
+            ssl_certfile=settings.tls_cert if tls else None,
+            ssl_keyfile=settings.tls_key if tls else None,
+        )
+        server = _Server(config)
+        task = asyncio.create_task(server.serve(sockets=[listener]))
+        await server.listening.wait()
+        self._servers.append((server, task))
+
+
+async def _nothing_here(scope: Scope, receive: Receive, send: Send) -> None:
+    await Response(b"404 page not found", 404, media_type="text/plain")(scope, receive, send)
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        raise BadInput(
+            f"cannot listen on {host}:{port}: {error.strerror}; stop what listens there, or choose another --port"
+        ) from None
+    listener.setblocking(False)
+    return listener
+
+
+async def run_server(settings: Settings, *, say: Callable[[str], None]) -> None:
+    """Serve until SIGINT or SIGTERM. `say` gets the one line that names the address.
+
+    Raises:
+        DataLocked: another process holds the data directory.
+        BadInput: the address cannot be bound.
+    """
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    with DataLock(settings.data):
+        async with open_house(settings) as house:
+            listeners = Listeners(house)
+            try:
+                await listeners.open_control()
+                url = await listeners.open_main()
+                if settings.ollama_port is not None:
+                    await listeners.open_ollama(settings.ollama_port)
+                token = house.accounts.setup_token
+                say(f"Inglenook is ready: {url}/setup#token={token}" if token else f"Inglenook is ready: {url}/")
+                await stop.wait()
+            finally:
+                await house.runs.stop()
+                await listeners.close()
+
+
+@asynccontextmanager
+async def open_control(settings: Settings) -> AsyncIterator[None]:
+    """The API on the data directory's Unix socket only. The caller holds the directory's lock."""
+    async with open_house(settings, take_over=False) as house:
+        listeners = Listeners(house)
+        try:
+            await listeners.open_control()
+            yield
+        finally:
+            await listeners.close()
+
+
+def openapi() -> dict[str, object]:
+    """The OpenAPI description of the REST API, from which the web client's types are generated."""
+    app = FastAPI(title="Inglenook", version=__version__)
+    for router in (accounts_router, models_router, runs_router, chat_router, status_router):
+        app.include_router(router)
+    return app.openapi()
