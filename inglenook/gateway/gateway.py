@@ -4,7 +4,7 @@ import logging
 from asyncio import CancelledError
 from collections.abc import AsyncIterator
 from contextlib import aclosing
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 from inglenook.accounts.principal import Principal
 from inglenook.accounts.service import Accounts
@@ -18,10 +18,8 @@ from inglenook.gateway.steps.route import Route
 from inglenook.kit.errors import InglenookError, UpstreamFailed
 from inglenook.kit.time import now_ms
 from inglenook.models.calls import Event, Finished, Notice, Raw, RawHead, Routed, Timings, Usage, Vectors
+from inglenook.models.catalogue import Catalogue, Entry
 from inglenook.models.providers.base import Job
-
-if TYPE_CHECKING:  # lands beside this
-    from inglenook.models.catalogue import Catalogue, Entry
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +32,7 @@ _AROUND = (Notice, RawHead, Usage, Timings)
 class Gateway:
     """Every call to a model goes through `call`; the steps it passes are in `steps`, in this order."""
 
-    def __init__(self, accounts: Accounts, catalogue: "Catalogue", ledger: Ledger) -> None:
+    def __init__(self, accounts: Accounts, catalogue: Catalogue, ledger: Ledger) -> None:
         self._key = Key(accounts)
         self._route = Route(accounts, catalogue)
         self.budget = Budget(ledger)
@@ -95,7 +93,7 @@ class Gateway:
                 except Exception:
                     log.exception("step %s could not settle call %s", type(step).__name__, call.id)
 
-    def _job(self, call: Call, entry: "Entry") -> Job:
+    def _job(self, call: Call, entry: Entry) -> Job:
         passthrough = call.passthrough
         if passthrough is not None and (self._needs_text or passthrough.wire not in entry.provider.wires):
             passthrough = None
@@ -111,7 +109,7 @@ class Gateway:
         """
         return self._key.principal(credential)
 
-    def find(self, principal: Principal, name: str) -> "Entry":
+    def find(self, principal: Principal, name: str) -> Entry:
         """The model of that name.
 
         Raises:
@@ -119,6 +117,6 @@ class Gateway:
         """
         return self._route.find(principal, name)
 
-    def visible(self, principal: Principal) -> "list[Entry]":
+    def visible(self, principal: Principal) -> list[Entry]:
         """Every model `principal` may use."""
         return self._route.visible(principal)

@@ -1,67 +1,60 @@
 """A gateway on real accounts and a real ledger, with the fake provider behind it."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import httpx
 import msgspec
 from sqlalchemy import delete
 
-from inglenook.accounts.principal import Principal, Role
+from inglenook.accounts.principal import CONSOLE, Principal, Role
 from inglenook.accounts.service import Accounts
 from inglenook.accounts.tables import Grant
+from inglenook.accounts.users import add_user
 from inglenook.gateway.gateway import Gateway
 from inglenook.gateway.ledger import Ledger
-from inglenook.models.providers.base import ModelFacts, Provider
+from inglenook.gateway.wire.protocol import wire_protocol
+from inglenook.gateway.wire.routes import WireRoute, WireTable
+from inglenook.kit.hosts import HostPolicy
+from inglenook.models.catalogue import Entry
+from inglenook.models.errors import ModelNotFound
+from inglenook.models.providers.base import Provider
 from inglenook.models.providers.fake import Fake, FakeSettings
 from inglenook.store.database import Store
 from inglenook.store.tables import Table
-
-
-class ShelfEntry(msgspec.Struct, kw_only=True):
-    """What the catalogue says of a model."""
-
-    name: str
-    provider: Any
-    provider_id: str
-    upstream: str
-    facts: ModelFacts
-    digest: str = "0" * 64
-    size: int = 0
-    modified_at: int = 1_700_000_000_000
-    prices: Any = None
-    local: bool = False
+from tests.support.wire import serve
 
 
 class Shelf:
     """A catalogue whose models a test puts there."""
 
     def __init__(self) -> None:
-        self._entries: dict[str, ShelfEntry] = {}
+        self._entries: dict[str, Entry] = {}
 
     async def put(self, provider: Provider, provider_id: str, *, local: bool = False) -> None:
         """Add every model a provider offers."""
         for facts in await provider.models():
-            self._entries[facts.name] = ShelfEntry(
+            self._entries[facts.name] = Entry(
                 name=facts.name,
                 provider=provider,
                 provider_id=provider_id,
+                provider_name=provider_id,
                 upstream=facts.name,
                 facts=facts,
+                modified_at=1_700_000_000_000,
                 local=local,
             )
 
-    def resolve(self, name: str) -> ShelfEntry:
+    def resolve(self, name: str) -> Entry:
         """See `models.catalogue.Catalogue.resolve`."""
-        from inglenook.models.errors import ModelNotFound
-
         if name not in self._entries:
-            raise ModelNotFound(f"model '{name}' not found")
+            raise ModelNotFound(f"model '{name}' not found", field="model")
         return self._entries[name]
 
-    def entries(self) -> list[ShelfEntry]:
+    def entries(self) -> list[Entry]:
         """See `models.catalogue.Catalogue.entries`."""
         return list(self._entries.values())
 
@@ -85,6 +78,19 @@ class Desk:
 
 
 @asynccontextmanager
+async def open_wire(
+    routes: Iterable[WireRoute], *, local: bool = False, bound: str = "127.0.0.1"
+) -> AsyncIterator[httpx.AsyncClient]:
+    """A server with these routes on loopback, and a client of it."""
+    table = WireTable(routes, hosts=HostPolicy(bound, []), local=local)
+    async with (
+        serve(wire_protocol(table)) as served,  # type: ignore[arg-type]
+        httpx.AsyncClient(base_url=f"http://127.0.0.1:{served.port}", trust_env=False, timeout=20) as client,
+    ):
+        yield client
+
+
+@asynccontextmanager
 async def open_desk(folder: Path, settings: dict[str, Any] | None = None) -> AsyncIterator[Desk]:
     """Everything from the key to the ledger; `key` is a member's."""
     store = Store.open(Store.sqlite_url(folder / "main.db"))
@@ -94,7 +100,8 @@ async def open_desk(folder: Path, settings: dict[str, Any] | None = None) -> Asy
     ledger = Ledger(folder / "usage.db")
     await ledger.start()
     try:
-        await accounts.create_user("ada", "correct horse battery", role=Role.MEMBER)
+        # Nobody signs in here: hashing a password would be most of the tests' time.
+        await accounts.snapshot.write(lambda session: add_user(session, CONSOLE, "ada", "!", Role.MEMBER))
         key = await accounts.create_key("ada", "test")
         principal = accounts.snapshot.principal_for_key(key.encode())
         assert principal is not None

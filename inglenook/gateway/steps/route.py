@@ -1,7 +1,5 @@
 """Which model answers."""
 
-from typing import TYPE_CHECKING
-
 from inglenook.accounts.principal import Principal, Thing, Verb
 from inglenook.accounts.service import Accounts
 from inglenook.gateway.call import Exchange
@@ -9,6 +7,7 @@ from inglenook.gateway.errors import NotCapable
 from inglenook.gateway.steps.base import Step
 from inglenook.kit.errors import InglenookError
 from inglenook.models.calls import Operation
+from inglenook.models.catalogue import Catalogue, Entry
 from inglenook.models.errors import ModelNotFound
 
 _OPERATION_NEEDS = {
@@ -18,14 +17,11 @@ _OPERATION_NEEDS = {
 }
 _WORDS = {Operation.CHAT: "chat", Operation.COMPLETION: "completion", Operation.EMBEDDING: "embeddings"}
 
-if TYPE_CHECKING:  # lands beside this
-    from inglenook.models.catalogue import Catalogue, Entry
-
 
 class Route(Step):
     """Takes the model that was named, if the caller may use it and it can do what is asked."""
 
-    def __init__(self, accounts: Accounts, catalogue: "Catalogue") -> None:
+    def __init__(self, accounts: Accounts, catalogue: Catalogue) -> None:
         self._grants = accounts.grants
         self._catalogue = catalogue
 
@@ -47,7 +43,7 @@ class Route(Step):
         exchange.target = entry
         exchange.reasons.append({"step": "route", "why": "named"})
 
-    def find(self, principal: Principal, name: str) -> "Entry":
+    def find(self, principal: Principal, name: str) -> Entry:
         """The catalogue's entry of that name, if `principal` may use it.
 
         Raises:
@@ -62,7 +58,7 @@ class Route(Step):
             raise _not_found(name)
         return entry
 
-    def visible(self, principal: Principal) -> "list[Entry]":
+    def visible(self, principal: Principal) -> list[Entry]:
         """Every model `principal` may use, by name."""
         return [
             entry
@@ -75,7 +71,7 @@ def _not_found(name: str) -> ModelNotFound:
     return ModelNotFound(f"model '{name}' not found", field="model", details={"model": name})
 
 
-def _not_capable(name: str, lacking: str, entry: "Entry") -> NotCapable:
+def _not_capable(name: str, lacking: str, entry: Entry) -> NotCapable:
     can = ", ".join(sorted(entry.facts.capabilities))
     return NotCapable(
         f"model '{name}' does not support {lacking} (it offers: {can})",

@@ -141,6 +141,7 @@ class Fake:
         self.jobs: list[Job] = []
         #: How many answers were given up by their reader.
         self.cancelled = 0
+        self._change: asyncio.Future[None] | None = None
 
     def gate(self, name: str) -> Gate:
         """The gate of that name; every script's `{"wait": name}` stands at it."""
@@ -160,7 +161,15 @@ class Fake:
                 yield event
         except (asyncio.CancelledError, GeneratorExit):
             self.cancelled += 1
+            if self._change is not None and not self._change.done():
+                self._change.set_result(None)
             raise
+
+    async def given_up(self, count: int) -> None:
+        """Return once that many answers were given up."""
+        while self.cancelled < count:
+            self._change = asyncio.get_running_loop().create_future()
+            await self._change
 
     async def models(self) -> list[ModelFacts]:
         """The built-in scripts, the settings' own, and an embedding model."""

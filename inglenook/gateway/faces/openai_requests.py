@@ -1,0 +1,360 @@
+"""Bodies of OpenAI's protocols, read into our requests when the model's provider does not speak them itself.
+
+Every field a body may have is declared here: what is not cannot be carried, and is refused by name.
+"""
+
+from typing import Any, Literal
+
+from msgspec import UNSET, Struct, UnsetType
+
+from inglenook.gateway.errors import CannotCarry
+from inglenook.gateway.faces.asking import data_url, duration, read_as
+from inglenook.kit.errors import BadInput
+from inglenook.models.calls import (
+    ChatRequest,
+    CompletionRequest,
+    EmbeddingRequest,
+    ImagePart,
+    LocalOptions,
+    Message,
+    Part,
+    ResponseFormat,
+    Sampling,
+    TextPart,
+    ToolCall,
+    ToolSpec,
+)
+
+EFFORTS = frozenset({"none", "minimal", "low", "medium", "high", "xhigh", "ultra", "max"})
+_NONE: frozenset[str] = frozenset()
+
+
+class _Common(Struct, forbid_unknown_fields=True, kw_only=True):
+    """Fields of chat and completions. The last group says nothing about the answer and needs no carrying."""
+
+    model: str
+    stream: bool | None = None
+    stream_options: dict[str, Any] | None = None
+    temperature: float | None = None
+    top_p: float | None = None
+    top_k: int | None = None
+    min_p: float | None = None
+    typical_p: float | None = None
+    repeat_penalty: float | None = None
+    repeat_last_n: int | None = None
+    max_tokens: int | None = None
+    n: int | None = None
+    stop: str | list[str] | None = None
+    seed: int | None = None
+    frequency_penalty: float | None = None
+    presence_penalty: float | None = None
+    logit_bias: dict[str, float] | None = None
+    response_format: dict[str, Any] | None = None
+
+    keep_alive: float | str | None = None
+    num_ctx: int | None = None
+    truncate: bool | None = None
+
+    user: str | None = None
+    metadata: dict[str, Any] | None = None
+    safety_identifier: str | None = None
+    prompt_cache_key: str | None = None
+    prompt_cache_retention: str | None = None
+    service_tier: Literal["auto", "default"] | None = None
+    store: Literal[False] | None = None
+
+    def local(self) -> LocalOptions:
+        if self.num_ctx is not None and self.num_ctx < 1:
+            raise BadInput(f"num_ctx must be at least 1, got {self.num_ctx}", field="num_ctx")
+        return LocalOptions(
+            num_ctx=self.num_ctx, keep_alive=duration(self.keep_alive, "keep_alive"), truncate=self.truncate
+        )
+
+    def sampling(self) -> Sampling:
+        if self.max_tokens is not None and self.max_tokens < 1:
+            raise BadInput(f"max_tokens must be at least 1, got {self.max_tokens}", field="max_tokens")
+        if self.n is not None and not 1 <= self.n <= 128:
+            raise BadInput(f"n must be between 1 and 128, got {self.n}", field="n")
+        return Sampling(
+            max_tokens=self.max_tokens,
+            temperature=self.temperature,
+            top_p=self.top_p,
+            top_k=self.top_k,
+            min_p=self.min_p,
+            typical_p=self.typical_p,
+            seed=self.seed,
+            stop=[self.stop] if isinstance(self.stop, str) else self.stop or [],
+            frequency_penalty=self.frequency_penalty,
+            presence_penalty=self.presence_penalty,
+            repeat_penalty=self.repeat_penalty,
+            repeat_last_n=self.repeat_last_n,
+            n=self.n,
+            logit_bias=self.logit_bias,
+        )
+
+
+class _ChatBody(_Common, forbid_unknown_fields=True, kw_only=True):
+    messages: list[dict[str, Any]]
+    max_completion_tokens: int | None = None
+    logprobs: bool | None = None
+    top_logprobs: int | None = None
+    tools: list[dict[str, Any]] | None = None
+    tool_choice: str | dict[str, Any] | None = None
+    parallel_tool_calls: bool | None = None
+    reasoning_effort: str | None = None
+    modalities: list[Literal["text"]] | None = None
+
+
+class _CompletionBody(_Common, forbid_unknown_fields=True, kw_only=True):
+    prompt: str | list[Any] = ""
+    suffix: str | None = None
+    logprobs: int | None = None
+    echo: Literal[False] | None = None
+    best_of: Literal[1] | None = None
+
+
+class _EmbeddingBody(Struct, forbid_unknown_fields=True, kw_only=True):
+    model: str
+    input: str | list[Any]
+    encoding_format: Literal["float", "base64"] | None = None
+    dimensions: int | None = None
+    input_type: Literal["query", "passage", "document"] | None = None
+    keep_alive: float | str | None = None
+    num_ctx: int | None = None
+    truncate: bool | None = None
+    user: str | None = None
+
+
+class _ImageUrl(Struct, forbid_unknown_fields=True):
+    url: str
+    detail: Literal["auto", "low", "high"] | None = None
+
+
+class _Part(Struct, forbid_unknown_fields=True, kw_only=True):
+    type: str
+    text: str | UnsetType = UNSET
+    refusal: str | UnsetType = UNSET
+    image_url: _ImageUrl | UnsetType = UNSET
+    cache_control: dict[str, Any] | None = None
+
+
+class _Function(Struct):
+    name: str
+    arguments: str = ""
+
+
+class _ToolCall(Struct):
+    function: _Function
+    id: str = ""
+    type: Literal["function"] = "function"
+
+
+class _Message(Struct, forbid_unknown_fields=True, kw_only=True):
+    role: Literal["system", "developer", "user", "assistant", "tool"]
+    content: str | list[_Part] | None = None
+    name: str | None = None
+    tool_calls: list[_ToolCall] | None = None
+    tool_call_id: str | None = None
+    reasoning_content: str | None = None
+    reasoning: str | None = None
+    refusal: str | None = None
+    audio: None = None
+    annotations: list[Any] | None = None
+    function_call: None = None
+
+
+class _FunctionSpec(Struct, forbid_unknown_fields=True, kw_only=True):
+    name: str
+    description: str | None = None
+    parameters: dict[str, Any] | None = None
+    strict: bool | None = None
+
+
+class _Tool(Struct, forbid_unknown_fields=True, kw_only=True):
+    type: Literal["function"]
+    function: _FunctionSpec
+
+
+class _JsonSchema(Struct, forbid_unknown_fields=True, kw_only=True):
+    name: str | None = None
+    description: str | None = None
+    schema: dict[str, Any] | None = None
+    strict: bool | None = None
+
+
+class _ResponseFormat(Struct, forbid_unknown_fields=True, kw_only=True):
+    type: Literal["text", "json_object", "json_schema"]
+    json_schema: _JsonSchema | None = None
+
+
+def chat_needs(body: dict[str, Any]) -> frozenset[str]:
+    """What the model must be able to, whether the body is passed through or read; cheap.
+
+    Raises:
+        BadInput: `messages` is missing or empty, or `reasoning_effort` is not a word we know.
+    """
+    messages = body.get("messages")
+    if type(messages) is not list:
+        raise BadInput("messages: a list of messages is required", field="messages")
+    if not messages:
+        raise BadInput("[] is too short - 'messages'", field="messages")
+    needs = []
+    if body.get("tools"):
+        needs.append("tools")
+    effort = body.get("reasoning_effort")
+    if effort is not None and effort != "none":
+        if not isinstance(effort, str) or effort not in EFFORTS:
+            raise BadInput(
+                f"reasoning_effort must be one of {', '.join(sorted(EFFORTS))}; got {effort!r}",
+                field="reasoning_effort",
+            )
+        needs.append("thinking")
+    for message in messages:
+        content = message.get("content") if type(message) is dict else None
+        if type(content) is list and any(type(part) is dict and part.get("type") == "image_url" for part in content):
+            needs.append("vision")
+            break
+    return frozenset(needs) if needs else _NONE
+
+
+def decode_chat(body: dict[str, Any]) -> ChatRequest:
+    """A body of `/v1/chat/completions`."""
+    read = read_as(body, _ChatBody)
+    if read.max_completion_tokens is not None:
+        read.max_tokens = read.max_completion_tokens
+    sampling = read.sampling()
+    if read.top_logprobs is not None and not 0 <= read.top_logprobs <= 20:
+        raise BadInput("top_logprobs must be between 0 and 20", field="top_logprobs")
+    if read.top_logprobs and not read.logprobs:
+        raise BadInput("top_logprobs needs logprobs to be true", field="top_logprobs")
+    sampling.logprobs = bool(read.logprobs)
+    sampling.top_logprobs = read.top_logprobs
+    return ChatRequest(
+        messages=[_message(message, index) for index, message in enumerate(read.messages)],
+        sampling=sampling,
+        tools=[_tool(tool, index) for index, tool in enumerate(read.tools or ())],
+        tool_choice=_tool_choice(read.tool_choice),
+        parallel_tool_calls=read.parallel_tool_calls,
+        response_format=_response_format(read.response_format),
+        reasoning=read.reasoning_effort,
+        local=read.local(),
+    )
+
+
+def decode_completion(body: dict[str, Any]) -> CompletionRequest:
+    """A body of `/v1/completions`; of prompts, one text can be carried."""
+    read = read_as(body, _CompletionBody)
+    prompt = read.prompt
+    if isinstance(prompt, list) and len(prompt) == 1 and isinstance(prompt[0], str):
+        prompt = prompt[0]
+    if not isinstance(prompt, str):
+        raise CannotCarry("prompt: this model takes one text; send one request a prompt, and no tokens", field="prompt")
+    sampling = read.sampling()
+    if read.logprobs is not None:
+        if not 0 <= read.logprobs <= 20:
+            raise BadInput("logprobs must be between 0 and 20", field="logprobs")
+        sampling.logprobs, sampling.top_logprobs = True, read.logprobs
+    return CompletionRequest(
+        prompt=prompt,
+        suffix=read.suffix or None,
+        sampling=sampling,
+        response_format=_response_format(read.response_format),
+        local=read.local(),
+    )
+
+
+def decode_embedding(body: dict[str, Any]) -> EmbeddingRequest:
+    """A body of `/v1/embeddings`; of inputs, texts can be carried."""
+    read = read_as(body, _EmbeddingBody)
+    inputs = [read.input] if isinstance(read.input, str) else read.input
+    if not inputs:
+        raise BadInput("input must not be empty", field="input")
+    if not all(isinstance(text, str) for text in inputs):
+        raise CannotCarry("input: this model takes texts, not tokens", field="input")
+    if read.dimensions is not None and read.dimensions < 1:
+        raise BadInput(f"dimensions must be at least 1, got {read.dimensions}", field="dimensions")
+    return EmbeddingRequest(
+        inputs=inputs,
+        purpose="passage" if read.input_type == "document" else read.input_type,
+        dimensions=read.dimensions,
+        local=LocalOptions(
+            num_ctx=read.num_ctx, keep_alive=duration(read.keep_alive, "keep_alive"), truncate=read.truncate
+        ),
+    )
+
+
+def _at(what: str, value: dict[str, Any], kind: type[Any]) -> Any:
+    """`read_as`, with the place of the value before the place in it."""
+    try:
+        return read_as(value, kind)
+    except BadInput as error:
+        inner = f"{what}.{error.field}" if error.field else what
+        raise type(error)(f"in {what}: {error.message}", field=inner) from None
+
+
+def _message(value: dict[str, Any], index: int) -> Message:
+    what = f"messages[{index}]"
+    read: _Message = _at(what, value, _Message)
+    role = "system" if read.role == "developer" else read.role
+    if role == "tool" and not read.tool_call_id:
+        raise BadInput(f"{what}.tool_call_id: a tool's message must name the call it answers", field=what)
+    content: str | list[Part]
+    if isinstance(read.content, list):
+        content = [_part(part, f"{what}.content[{at}]") for at, part in enumerate(read.content)]
+        if all(isinstance(part, TextPart) for part in content):
+            content = "".join(part.text for part in content if isinstance(part, TextPart))
+    else:
+        content = read.content or read.refusal or ""
+    return Message(
+        role=role,
+        content=content,
+        reasoning=read.reasoning_content or read.reasoning,
+        tool_calls=[
+            ToolCall(id=call.id, name=call.function.name, arguments=call.function.arguments)
+            for call in read.tool_calls or ()
+        ],
+        tool_call_id=read.tool_call_id,
+        name=read.name,
+    )
+
+
+def _part(part: _Part, what: str) -> Part:
+    if part.type == "text" and part.text is not UNSET:
+        return TextPart(part.text)
+    if part.type == "refusal" and part.refusal is not UNSET:
+        return TextPart(part.refusal)
+    if part.type == "image_url" and part.image_url is not UNSET:
+        media_type, data = data_url(part.image_url.url, f"{what}.image_url.url")
+        return ImagePart(media_type, data)
+    raise CannotCarry(f"{what}: parts of type '{part.type}' cannot be carried to this model", field=what)
+
+
+def _tool(value: dict[str, Any], index: int) -> ToolSpec:
+    function = _at(f"tools[{index}]", value, _Tool).function
+    return ToolSpec(
+        name=function.name,
+        description=function.description or "",
+        parameters=function.parameters or {},
+        strict=function.strict,
+    )
+
+
+def _tool_choice(value: str | dict[str, Any] | None) -> str | dict[str, Any] | None:
+    if isinstance(value, str) and value not in ("none", "auto", "required"):
+        raise BadInput(f"tool_choice must be none, auto, required or a function; got {value!r}", field="tool_choice")
+    if isinstance(value, dict):
+        function = value.get("function")
+        if value.get("type") != "function" or not isinstance(function, dict) or not function.get("name"):
+            raise CannotCarry("tool_choice: only a function can be chosen", field="tool_choice")
+    return value
+
+
+def _response_format(value: dict[str, Any] | None) -> ResponseFormat | None:
+    if value is None:
+        return None
+    read: _ResponseFormat = _at("response_format", value, _ResponseFormat)
+    if read.type != "json_schema":
+        return ResponseFormat(read.type)
+    if read.json_schema is None or read.json_schema.schema is None:
+        raise BadInput("response_format.json_schema.schema is required", field="response_format.json_schema.schema")
+    return ResponseFormat("json_schema", read.json_schema.schema, read.json_schema.name, read.json_schema.strict)
