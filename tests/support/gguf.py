@@ -1,4 +1,4 @@
-"""Writing GGUF files: heads alone, tiny models with random weights that load in a moment, edited copies of real ones."""
+"""Writing GGUF files: bare heads, tiny models with random weights that load at once, edited copies of real ones."""
 
 import random
 import struct
@@ -20,7 +20,7 @@ class U64(int):
 
 
 def gguf(name: str = "tiny", **metadata: Any) -> bytes:
-    """A GGUF file with no tensors, never to be run. `metadata` keys use `__` for the dot: `llama__context_length=128`."""
+    """A GGUF file with no tensors, never to be run; `metadata` keys use `__` for a dot: `llama__context_length=128`."""
     values = {
         "general.architecture": "llama",
         "general.name": name,

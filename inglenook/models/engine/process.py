@@ -204,12 +204,14 @@ class Child:
                 )
 
     def _load_error(self, said: str) -> InglenookError:
-        reasons = [line.strip() for line in self._log if re.search(r"\berror\b|failed|GGML_ASSERT| E ", line, re.I)]
-        reason = re.sub(r"^[\d.]+ [A-Z] \w+ +\S+: ", "", next(iter(reasons), said)) or self._how_it_ended()
+        lines = [line for line in self._log if re.search(r"\berror\b|GGML_ASSERT|^[\d.]+ E ", line, re.I)]
+        reason = re.sub(r"^[\d.]+ [A-Z] \w+ +\S+: ", "", lines[0].strip() if lines else said)
+        if not reason or (self._process.returncode or 0) < 0:
+            reason = f"{reason}, and its process ended with {self._how_it_ended()}".lstrip(", ").removeprefix("and ")
         event(log, logging.WARNING, "model did not load", model=self.name, reason=reason, ended=self._how_it_ended())
         if re.search(r"alloc|out of memory", reason, re.I):
             return Unavailable(f"model {self.name} did not load for want of memory: {reason}")
-        return BadModelFile(f"model {self.name} did not load: {reason} ({self._how_it_ended()})")
+        return BadModelFile(f"model {self.name} did not load: {reason}")
 
     # ------------------------------------------------------------------------------------------ watching
 

@@ -164,6 +164,8 @@ class Engine:
 
     async def make_room(self, resident: Resident, plan: Plan) -> bool:
         """See `resident.House`."""
+        if self._used() + plan.memory > self.budget:
+            await self.measure()  # most take less than was expected of them
         while True:
             if all(waiter.future.done() for waiter in resident.waiters):
                 return False
