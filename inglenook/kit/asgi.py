@@ -34,37 +34,44 @@ class Entrance:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, or refuse it."""
-        if scope["type"] != "http":
+        if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
             return
+        if scope["type"] == "websocket":
+            await send({"type": "websocket.close"})  # nothing here speaks it: refused before it is accepted
+            return
+        self._strip(scope)
+        answer = _Answer(send)
+        if (error := self._objection(scope)) is not None:
+            await answer.refuse(error)
+            return
+        try:
+            await self._app(scope, self._limited(receive, answer), answer.send)
+        except TooLarge:
+            if not answer.replaced:
+                raise
+
+    def _strip(self, scope: Scope) -> None:
         path: str = scope["path"]
         if self._base_path and (path == self._base_path or path.startswith(self._base_path + "/")):
             scope["path"] = path[len(self._base_path) :] or "/"
             scope["raw_path"] = None
+
+    def _objection(self, scope: Scope) -> InglenookError | None:
         headers = Headers(scope=scope)
         host = headers.get("host", "")
         if LOCAL_ADMIN not in scope and not self._hosts.host_allowed(host):
-            error = Forbidden(
+            return Forbidden(
                 f"this server does not answer for the host {host!r}; "
                 "an administrator can allow it by the setting allowed_hosts"
             )
-            await send_error(error, send)
-            return
         length = headers.get("content-length", "0")
-        if length.isdigit() and int(length) > self._body_limit:
-            await send_error(TooLarge(f"the body has {length} bytes, the limit is {self._body_limit}"), send)
-            return
+        if length.isdecimal() and int(length) > self._body_limit:
+            return TooLarge(f"the body has {length} bytes, the limit is {self._body_limit}")
+        return None
 
-        async def send_with_headers(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                response = MutableHeaders(scope=message)
-                for name, value in _SECURITY_HEADERS.items():
-                    response.setdefault(name, value)
-            await send(message)
-
-        await self._app(scope, self._limited(receive), send_with_headers)
-
-    def _limited(self, receive: Receive) -> Receive:
+    def _limited(self, receive: Receive, answer: "_Answer") -> Receive:
+        """`receive` that gives no more than the limit, for bodies that do not say their length."""
         seen = 0
 
         async def limited() -> Message:
@@ -72,10 +79,42 @@ class Entrance:
             message = await receive()
             seen += len(message.get("body", b""))
             if seen > self._body_limit:
-                raise TooLarge(f"the body is larger than {self._body_limit} bytes")
+                error = TooLarge(f"the body is larger than {self._body_limit} bytes")
+                await answer.refuse(error)
+                raise error
             return message
 
         return limited
+
+
+class _Answer:
+    """The way out: adds headers to what the application sends, or sends a refusal in its place."""
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self._started = False
+        self.replaced = False
+
+    async def send(self, message: Message) -> None:
+        """Pass on what the application sends, unless a refusal was sent already."""
+        if self.replaced:
+            return
+        if message["type"] == "http.response.start":
+            self._started = True
+            headers = MutableHeaders(scope=message)
+            for name, value in _SECURITY_HEADERS.items():
+                headers.setdefault(name, value)
+        await self._send(message)
+
+    async def refuse(self, error: InglenookError) -> None:
+        """Answer with an error, if nothing was answered yet, whatever the application makes of it.
+
+        The framework would turn an error in the midst of a body into its own words.
+        """
+        if self._started:
+            return
+        await send_error(error, self.send)
+        self.replaced = True
 
 
 async def send_error(error: InglenookError, send: Send) -> None:
@@ -93,7 +132,7 @@ def render_error(error: InglenookError) -> tuple[int, dict[str, str], bytes]:
         headers["retry-after"] = str(max(1, round(error.retry_after)))
     if error.status == 401:
         headers["www-authenticate"] = "Bearer"
-    return error.status, headers, orjson.dumps(error.as_dict())
+    return error.status, headers, orjson.dumps(error.as_dict(), default=str)
 
 
 def from_validation(errors: list[dict[str, Any]]) -> BadInput:

@@ -5,6 +5,7 @@ Assets are named by their content: browsers may keep them for ever. Where `x.js.
 it is sent to browsers that take it.
 """
 
+import html
 import mimetypes
 from pathlib import Path
 
@@ -12,36 +13,59 @@ from starlette.datastructures import Headers
 from starlette.responses import FileResponse, PlainTextResponse, Response
 from starlette.types import Receive, Scope, Send
 
+from inglenook.kit.errors import NotFound
+
 BASE_PLACEHOLDER = "__BASE__"
 _ENCODINGS = (("br", ".br"), ("gzip", ".gz"))
 #: Nothing from elsewhere; styles may be inline because KaTeX and highlighting set style attributes.
 CONTENT_POLICY = (
-    "default-src 'self'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob: https:; "
+    "default-src 'self'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; "
     "font-src 'self' data:; connect-src 'self'; object-src 'none'; base-uri 'self'; form-action 'self'; "
     "frame-ancestors 'none'"
 )
+#: Python's own table only: browsers refuse scripts by the types that some machines' tables give.
+_TYPES = mimetypes.MimeTypes(filenames=())
+for _suffix, _type in ((".js", "text/javascript"), (".woff2", "font/woff2"), (".svg", "image/svg+xml")):
+    _TYPES.add_type(_type, _suffix)
 
 
 class WebInterface:
-    """ASGI application over a folder of built files."""
+    """ASGI application over a folder of built files, mounted below every other route.
+
+    Raises `NotFound` for addresses of the API that no route took.
+    """
 
     def __init__(self, folder: Path, base_path: str) -> None:
+        """
+        Args:
+            folder: What the build made; it may be missing, which the page then says.
+            base_path: Path we are served under, without a slash at its end; empty for none.
+        """
         self._folder = folder.resolve()
         page = self._folder / "index.html"
-        self._page = page.read_text(encoding="utf-8").replace(BASE_PLACEHOLDER, base_path) if page.exists() else None
+        self._page = (
+            page.read_text(encoding="utf-8").replace(BASE_PLACEHOLDER, html.escape(base_path))
+            if page.exists()
+            else None
+        )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a GET or HEAD with a file or the page."""
+        path: str = scope["path"].lstrip("/")
+        if path.startswith(("api/", "v1/")):
+            raise NotFound(f"there is no {scope['method']} /{path} here")
         if scope["method"] not in ("GET", "HEAD"):
-            await PlainTextResponse("method not allowed", 405, {"allow": "GET, HEAD"})(scope, receive, send)
-            return
-        await self._find(scope["path"].lstrip("/"), Headers(scope=scope))(scope, receive, send)
+            response: Response = PlainTextResponse("method not allowed", 405, {"allow": "GET, HEAD"})
+        else:
+            response = self._find(path, Headers(scope=scope))
+        await response(scope, receive, send)
 
     def _find(self, path: str, headers: Headers) -> Response:
-        file = (self._folder / path).resolve()
-        if path and not path.startswith(".") and file.is_relative_to(self._folder) and file.is_file():
-            return self._file(file, hashed=path.startswith("assets/"), accepted=headers.get("accept-encoding", ""))
-        if path.startswith(("assets/", "api/", "v1/")):
+        file = self._file_at(path)
+        if file is not None:
+            hashed = path.startswith("assets/")
+            return _answer_with(file, hashed=hashed, accepted=headers.get("accept-encoding", ""))
+        if path.startswith("assets/"):
             return PlainTextResponse("not found", 404)
         if self._page is None:
             return PlainTextResponse(
@@ -54,13 +78,36 @@ class WebInterface:
             headers={"cache-control": "no-cache", "content-security-policy": CONTENT_POLICY},
         )
 
-    def _file(self, file: Path, *, hashed: bool, accepted: str) -> Response:
-        headers = {"cache-control": "public, max-age=31536000, immutable" if hashed else "public, max-age=3600"}
-        media_type = mimetypes.guess_type(file.name)[0] or "application/octet-stream"
-        offered = {name.partition(";")[0].strip() for name in accepted.split(",")}
-        for encoding, suffix in _ENCODINGS:
-            packed = file.with_name(file.name + suffix)
-            if encoding in offered and packed.is_file():
-                headers |= {"content-encoding": encoding, "vary": "accept-encoding"}
-                return FileResponse(packed, media_type=media_type, headers=headers)
-        return FileResponse(file, media_type=media_type, headers=headers)
+    def _file_at(self, path: str) -> Path | None:
+        """The file of that name, if it may be served as it is."""
+        if path in ("", "index.html") or any(part.startswith(".") for part in path.split("/")):
+            return None
+        try:
+            file = (self._folder / path).resolve()
+            return file if file.is_relative_to(self._folder) and file.is_file() else None
+        except (OSError, ValueError):  # no name a file could have
+            return None
+
+
+def _answer_with(file: Path, *, hashed: bool, accepted: str) -> Response:
+    headers = {"cache-control": "public, max-age=31536000, immutable" if hashed else "public, max-age=3600"}
+    media_type = _TYPES.guess_type(file.name)[0] or "application/octet-stream"
+    packed = [(encoding, file.with_name(file.name + suffix)) for encoding, suffix in _ENCODINGS]
+    packed = [(encoding, path) for encoding, path in packed if path.is_file()]
+    if packed:
+        headers["vary"] = "accept-encoding"
+    taken = _encodings(accepted)
+    for encoding, path in packed:
+        if encoding in taken:
+            return FileResponse(path, media_type=media_type, headers={**headers, "content-encoding": encoding})
+    return FileResponse(file, media_type=media_type, headers=headers)
+
+
+def _encodings(accepted: str) -> set[str]:
+    """The content codings that a client takes, without those it names with a weight of 0."""
+    taken = set()
+    for entry in accepted.lower().split(","):
+        name, _, weight = entry.partition(";")
+        if weight.replace(" ", "").rstrip("0.") != "q=":
+            taken.add(name.strip())
+    return taken
