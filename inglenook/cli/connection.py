@@ -76,9 +76,11 @@ async def connect(settings: Settings) -> AsyncIterator[Client]:
                 raise Unavailable(f"{locked.message} (it does not answer on {control_path(settings.data)})") from None
             yield client
         return
-    with lock:
+    try:
         async with open_control(settings), _client(settings) as client:
             yield client
+    finally:
+        lock.release()
 
 
 @asynccontextmanager
