@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import json
 import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from typing import Any, NamedTuple
 
 import httptools
@@ -25,12 +25,6 @@ async def echo_app(scope: dict[str, Any], receive: Any, send: Any) -> None:
     answer = json.dumps({"app": scope["path"], "method": scope["method"], "body": body.decode("latin-1")}).encode()
     await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"%d" % len(answer))]})
     await send({"type": "http.response.body", "body": answer})
-
-
-class _Server(uvicorn.Server):
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
 
 
 class Answer(NamedTuple):
@@ -94,13 +88,44 @@ class Client:
         self.writer.transport.abort()
 
 
+class MemoryTransport(asyncio.Transport):
+    """A connection without a socket: what is written stays in `written`, exactly as often as it was written."""
+
+    def __init__(self) -> None:
+        super().__init__({"peername": ("127.0.0.1", 1), "sockname": ("127.0.0.1", 2)})
+        self.written = bytearray()
+        self.closed = False
+        self.paused = False
+
+    def write(self, data: Any) -> None:
+        if not self.closed:
+            self.written += data
+
+    def is_closing(self) -> bool:
+        return self.closed
+
+    def close(self) -> None:
+        self.closed = True
+
+    abort = close
+
+    def can_write_eof(self) -> bool:
+        return False
+
+    def pause_reading(self) -> None:
+        self.paused = True
+
+    def resume_reading(self) -> None:
+        self.paused = False
+
+
 class Served:
     """A running server."""
 
-    def __init__(self, server: uvicorn.Server, port: int, running: asyncio.Task[None]) -> None:
+    def __init__(self, server: uvicorn.Server, listening: socket.socket) -> None:
         self.server = server
-        self.port = port
-        self.running = running
+        self.port: int = listening.getsockname()[1]
+        self._listening = listening
         self._clients: list[Client] = []
 
     async def connect(self) -> Client:
@@ -109,15 +134,23 @@ class Served:
         return client
 
     async def stop(self) -> None:
-        """Ask for a graceful end, as SIGTERM does."""
-        self.server.should_exit = True
-        await self.running
+        """End gracefully, as after SIGTERM."""
+        await self.server.shutdown(sockets=[self._listening])
+
+    async def _close(self) -> None:
+        for client in self._clients:
+            client.close()
+        for server in self.server.servers:
+            server.close()
+        state = self.server.server_state
+        async with asyncio.timeout(5):
+            while state.connections or state.tasks:  # noqa: ASYNC110 - uvicorn has no event for it
+                await asyncio.sleep(0)
 
 
 @contextlib.asynccontextmanager
 async def serve(protocol: type[asyncio.Protocol], app: Any = echo_app, keep_alive: float = 20) -> AsyncIterator[Served]:
-    """Serve on a free port of loopback."""
-    listening = socket.create_server(("127.0.0.1", 0))
+    """Serve on a free port of loopback. At the end no task and no connection may be left."""
     config = uvicorn.Config(
         app,
         http=protocol,
@@ -129,14 +162,14 @@ async def serve(protocol: type[asyncio.Protocol], app: Any = echo_app, keep_aliv
         timeout_graceful_shutdown=1,
         server_header=False,
     )
-    server = _Server(config)
-    running = asyncio.create_task(server.serve(sockets=[listening]))
-    served = Served(server, listening.getsockname()[1], running)
+    config.load()
+    server = uvicorn.Server(config)
+    server.lifespan = config.lifespan_class(config)
+    listening = socket.create_server(("127.0.0.1", 0))
+    await server.startup(sockets=[listening])
+    await server.on_tick(0)
+    served = Served(server, listening)
     try:
         yield served
     finally:
-        for client in served._clients:
-            client.close()
-        await served.stop()
-        assert not server.server_state.tasks, "a task was left behind"
-        assert not server.server_state.connections, "a connection was left behind"
+        await served._close()

@@ -122,15 +122,18 @@ class WireProtocol(HttpToolsProtocol):
                 return
 
     def _parse(self, data: bytes) -> None:
+        while data and not self._deaf:
+            data = self._feed(data)
+
+    def _feed(self, data: bytes) -> bytes:
+        """Parse `data`; returns what a declined upgrade left of it."""
         silent = self._silent + len(data)
         self._silent = 0
         self._heard = False
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
-            if not self._deaf:
-                self._upgrade(data[upgrade.args[0] :])
-            return
+            return self._upgrade(data[upgrade.args[0] :])
         except httptools.HttpParserError as error:
             if not self._deaf:
                 cause = error.__context__ if isinstance(error, httptools.HttpParserCallbackError) else error
@@ -139,16 +142,16 @@ class WireProtocol(HttpToolsProtocol):
                 else:
                     log.error("cannot take the request", exc_info=cause)
                     self._refuse(InglenookError())
-            return
+            return b""
         if not self._heard:
             self._silent = silent
             if silent > self.limits.head:
                 self._refuse(HeadTooLarge(f"more than {self.limits.head} bytes of header fields"))
-                return
-        if self._where == "body":
+        elif self._where == "body":
             self._expect_within(self.limits.body_timeout)
+        return b""
 
-    def _upgrade(self, rest: bytes) -> None:
+    def _upgrade(self, rest: bytes) -> bytes:
         """Hand a WebSocket to uvicorn; take any other offer to upgrade (`h2c`) as the plain request it is.
 
         llhttp stops at such a head and takes the body for the other protocol's. So the head is parsed again
@@ -158,7 +161,8 @@ class WireProtocol(HttpToolsProtocol):
             if self._timer is not None:
                 self._timer.cancel()
             self.handle_websocket_upgrade()
-            return
+            self._deaf = True
+            return b""
         version = self.parser.get_http_version().encode()
         head = [b"%b %b HTTP/%b\r\n" % (self.parser.get_method(), self.url, version)]
         for name, value in self.headers:
@@ -168,9 +172,8 @@ class WireProtocol(HttpToolsProtocol):
                 head.append(b"connection: close\r\n")
         self.parser = httptools.HttpRequestParser(self)
         self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
-        self._parse(b"".join(head) + b"\r\n")
-        if rest and not self._deaf:
-            self._parse_in_slices(rest)
+        self._feed(b"".join(head) + b"\r\n")
+        return rest
 
     # ------------------------------------------------------------------------------------- parser's callbacks
 
@@ -358,6 +361,8 @@ class WireProtocol(HttpToolsProtocol):
         self.url, self.expect_100_continue = url, expect
         self.headers.extend(headers)
         super().on_headers_complete()
+        if self.flow.read_paused and len(self.pipeline) < self.limits.pipeline:
+            self.flow.resume_reading()  # while reading is paused nobody notices that a client has left
 
     # ------------------------------------------------------------------------------------------ refusing
 
@@ -370,10 +375,7 @@ class WireProtocol(HttpToolsProtocol):
         """Answer with an error when the request's turn comes, take nothing more, and close."""
         self._deaf = True
         self._deadline = 0.0
-        if self._where == "body" and self._wire is None:
-            # The app is at it: it sees its client gone, and the client sees no whole answer.
-            self.cycle.disconnected = True
-            self.cycle.message_event.set()
+        if self._where == "body" and self._wire is None and not self._take_back():
             self.transport.close()
             return
         exchange = self._wire or self._open(None, "1.1")
@@ -381,6 +383,19 @@ class WireProtocol(HttpToolsProtocol):
         exchange.ready = False
         exchange.refusal = error
         exchange.advance()
+
+    def _take_back(self) -> bool:
+        """Take a request from the app that is still reading its body, if it has not begun to answer."""
+        cycle = self.cycle
+        cycle.disconnected = True
+        cycle.message_event.set()
+        if cycle.response_started:
+            return False
+        if cycle is self._turn:
+            self.cycle = self._turn = None  # type: ignore[assignment]
+        else:
+            self.pipeline.popleft()
+        return True
 
     # --------------------------------------------------------------------------------------- order and time
 

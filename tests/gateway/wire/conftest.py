@@ -1,15 +1,22 @@
-"""A real server on loopback: the wire's routes before a tiny ASGI app."""
+"""A real server on loopback: the wire's routes before a tiny ASGI app; on asyncio's event loop and on uvloop."""
 
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
+import uvloop
 
 from inglenook.gateway.wire.protocol import Limits, wire_protocol
 from inglenook.gateway.wire.routes import WireRequest, WireResponse, WireRoute, WireTable
 from inglenook.kit.errors import NotFound
 from tests.support.wire import Served, serve
+
+
+def pytest_asyncio_loop_factories(
+    config: pytest.Config, item: pytest.Item
+) -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
+    return {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
 
 
 class Handlers:
