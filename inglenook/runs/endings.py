@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from msgspec import Struct
-from sqlalchemy import update
+from sqlalchemy import bindparam, update
 from sqlalchemy.orm import Session
 
 from inglenook.kit.errors import InglenookError
@@ -21,6 +21,19 @@ from inglenook.runs.tables import (
     WAITING,
     RunInputRow,
     RunRow,
+)
+
+# Made once: making a statement costs more than running it.
+_runs, _inputs = RunRow.__table__.c, RunInputRow.__table__.c
+_REST = (
+    update(RunRow.__table__)  # type: ignore[arg-type]
+    .where(_runs.id == bindparam("run"))
+    .values({name: bindparam(name) for name in ("status", "error", "output", "ended_at", "lease_until")})
+)
+_CONSUME = (
+    update(RunInputRow.__table__)  # type: ignore[arg-type]
+    .where(_inputs.run_id == bindparam("run"), _inputs.consumed_at.is_(None))
+    .values(consumed_at=bindparam("consumed_at"))
 )
 
 
@@ -129,17 +142,20 @@ def rest(
     """
     seq = journal.append(session, run_id, epoch, entries, at=at, lease_until=at)
     connection = session.connection()
-    values: dict[str, Any] = {"status": ending.status, "lease_until": None, "error": ending.error}
+    small = ending.output is not None and len(encode(ending.output)) <= INLINE_LIMIT
+    connection.execute(
+        _REST,
+        {
+            "run": run_id,
+            "status": ending.status,
+            "error": ending.error,
+            "output": ending.output if small else None,
+            "ended_at": at if ending.ends else None,
+            "lease_until": None,
+        },
+    )
     if ending.ends:
-        values["ended_at"] = at
-        small = ending.output is not None and len(encode(ending.output)) <= INLINE_LIMIT
-        values["output"] = ending.output if small else None
-        connection.execute(
-            update(RunInputRow)
-            .where(RunInputRow.run_id == run_id, RunInputRow.consumed_at.is_(None))
-            .values(consumed_at=at)
-        )
-    connection.execute(update(RunRow).where(RunRow.id == run_id).values(**values))
+        connection.execute(_CONSUME, {"run": run_id, "consumed_at": at})
     folded = any(entry.type == FOLDED for entry in entries)
     blobs = journal.prune(session, run_id, seq - 1) if folded else []
     if project is not None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 from msgspec import structs
-from sqlalchemy import exists, select, update
+from sqlalchemy import bindparam, func, select, update
 from sqlalchemy.orm import Session
 
 from inglenook.accounts.principal import Principal
@@ -26,6 +26,25 @@ log = logging.getLogger(__name__)
 
 #: Take-overs at one place before a run is parked.
 TAKEOVERS = 3
+
+
+# Made once: making a statement costs more than running it.
+_runs, _inputs = RunRow.__table__.c, RunInputRow.__table__.c
+_CLAIM = (
+    update(RunRow.__table__)  # type: ignore[arg-type]
+    .where(_runs.id == bindparam("run"), _runs.status == bindparam("found"))
+    .values(
+        epoch=_runs.epoch + 1,
+        status=RUNNING,
+        error=None,
+        claim_seq=_runs.seq + 1,
+        started_at=func.coalesce(_runs.started_at, bindparam("at")),
+    )
+    .returning(_runs.kind, _runs.epoch, _runs.actor, _runs.input)
+)
+_CANCELS = select(_inputs.id).where(
+    _inputs.run_id == bindparam("run"), _inputs.consumed_at.is_(None), _inputs.kind == CANCEL
+)
 
 
 class Executor:
@@ -127,12 +146,7 @@ class Executor:
         """Take the lease of a run that is in `status`; None if it is not (any more)."""
         at = now_ms()
         connection = session.connection()
-        claimed = connection.execute(
-            update(RunRow)
-            .where(RunRow.id == run_id, RunRow.status == status)
-            .values(epoch=RunRow.epoch + 1, status=RUNNING, error=None)
-            .returning(RunRow.kind, RunRow.epoch, RunRow.actor, RunRow.input, RunRow.started_at)
-        ).one_or_none()
+        claimed = connection.execute(_CLAIM, {"run": run_id, "found": status, "at": at}).one_or_none()
         if claimed is None:
             return None
         execution = Execution(
@@ -146,16 +160,8 @@ class Executor:
         if status == QUEUED:
             until = at + int(self._host.timing.lease * 1000)
             started = Entry("run.started", f'{{"epoch":{claimed.epoch}}}', None)
-            seq = self._host.journal.append(session, run_id, claimed.epoch, [started], at=at, lease_until=until)
-            connection.execute(
-                update(RunRow)
-                .where(RunRow.id == run_id)
-                .values(claim_seq=seq, started_at=at if claimed.started_at is None else claimed.started_at)
-            )
-        cancel = exists().where(
-            RunInputRow.run_id == run_id, RunInputRow.consumed_at.is_(None), RunInputRow.kind == CANCEL
-        )
-        if connection.execute(select(cancel)).scalar_one():
+            self._host.journal.append(session, run_id, claimed.epoch, [started], at=at, lease_until=until)
+        if connection.execute(_CANCELS, {"run": run_id}).first() is not None:
             execution.stop("cancel")
         after_commit(session, lambda: self._executions.update({run_id: execution}))
         return execution

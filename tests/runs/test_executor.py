@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import update
 
-from inglenook.runs.kinds import RunContext
+from inglenook.runs.kinds import RunContext, RunEvent
 from inglenook.runs.service import Runs
 from inglenook.runs.tables import RunRow
 from inglenook.store.blobs import Blobs
@@ -175,6 +175,8 @@ async def test_a_graceful_stop_lets_work_finish_within_the_grace(store: Store, h
 async def test_a_graceful_stop_interrupts_or_releases_what_goes_on(store: Store, house: House) -> None:
     async def work(run: RunContext) -> None:
         run.delta({"n": 0})
+        await run.append(RunEvent(type="told.step", payload={}))
+        run.delta({"n": 1})
         await asyncio.Event().wait()
 
     runs, kind = await house.runs(work, start=False, slice=3600)
@@ -183,10 +185,10 @@ async def test_a_graceful_stop_interrupts_or_releases_what_goes_on(store: Store,
     cut, released = await begin(store, runs), await begin(store, runs, kind="resumes")
     watching = [asyncio.create_task(to_end(runs, run_id)) for run_id in (cut, released)]
     for run_id in (cut, released):
-        await until(runs, run_id, "run.started")
+        await until(runs, run_id, "told.step")
     await runs.stop(grace=0)
     clients = await asyncio.gather(*watching)
-    assert [c.numbers for c in clients] == [[0], [0]]
+    assert [c.numbers for c in clients] == [[0, 1], [0, 1]]
     assert [c.over for c in clients] == [True, False]
     assert clients[0].status == "interrupted"
     assert [s[1] for s in kind.settled] == ["interrupted"]
@@ -199,7 +201,7 @@ async def test_a_graceful_stop_interrupts_or_releases_what_goes_on(store: Store,
         run.delta({"n": len(run.state["n"])})
 
     later, _ = await house.runs(rest, name="resumes", on_crash="resume")
-    assert (await to_end(later, released)).numbers == [0, 1]
+    assert (await to_end(later, released)).numbers == [0, 1, 2]
 
 
 async def test_a_run_made_while_the_server_stops_waits_for_the_next_start(store: Store, house: House) -> None:
