@@ -12,13 +12,13 @@ SCRIPTS: dict[str, Any] = {
     # Says three words, stands at the gate `more`, says two more.
     "gated": {"steps": [{"text": "one two three"}, {"wait": "more"}, {"text": " four five"}]},
     "thinker": {"steps": [{"reasoning": "hm hm"}, {"wait": "thought"}, {"text": "Yes."}]},
-    "mute": {"steps": [{"wait": "mute"}]},
+    "scribe": {"steps": [{"text": "The rain"}, {"wait": "more"}, {"text": "bow is red,  \n"}]},
 }
 
 
 @pytest.fixture
 async def rooms(tmp_path: Path) -> AsyncIterator[Rooms]:
-    async with open_rooms(tmp_path, SCRIPTS) as rooms:
+    async with open_rooms(tmp_path, SCRIPTS, prefills=frozenset({"scribe"})) as rooms:
         yield rooms
 
 

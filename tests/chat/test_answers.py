@@ -247,6 +247,19 @@ async def test_continuing_in_words(ada: Person, rooms: Rooms) -> None:
     assert len((await ada.conversation(chat))["messages"]) == 2
 
 
+async def test_continuing_from_its_own_words(ada: Person, rooms: Rooms) -> None:
+    chat = await ada.begin(model="scribe", sampling={"max_tokens": 4})
+    rooms.fake.gate("more").open()
+    answer = await ada.ask(chat, "colours?")
+    assert answer["text"] == "The rainbow is"
+    await ada.call("PATCH", f"conversations/{chat}", {"settings": {"sampling": None}})
+    done = await ada.call("POST", f"conversations/{chat}/messages/{answer['id']}/continue")
+    watch = await ada.follow(done["run_id"])
+    assert said(rooms) == [("user", "colours?"), ("assistant", "The rainbow is")]
+    answer = await ada.message(chat, answer["id"])
+    assert answer["text"] == watch.text == "The rainbow isThe rainbow is red,  \n"
+
+
 async def test_an_answer_cut_at_its_limit_can_be_continued(ada: Person) -> None:
     chat = await ada.begin(model="long", sampling={"max_tokens": 3})
     answer = await ada.ask(chat, "go")

@@ -14,7 +14,9 @@ import uvicorn
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 
+from inglenook.accounts.principal import CONSOLE, Role
 from inglenook.accounts.service import Accounts
+from inglenook.accounts.users import add_user
 from inglenook.chat.api import router as chat_router
 from inglenook.chat.service import Chat
 from inglenook.gateway.gateway import Gateway
@@ -47,7 +49,8 @@ class Rooms:
 
     async def person(self, name: str, url: str) -> "Person":
         """A new user with a browser of their own."""
-        await self.accounts.create_user(name, "correct horse battery")
+        # Nobody signs in by password here, so none is hashed.
+        await self.accounts.snapshot.write(lambda s: add_user(s, CONSOLE, name, "", Role.MEMBER))
         return await self.known_person(name, url)
 
     async def known_person(self, name: str, url: str) -> "Person":
@@ -57,7 +60,9 @@ class Rooms:
 
 
 @asynccontextmanager
-async def open_rooms(folder: Path, scripts: dict[str, Any] | None = None) -> AsyncIterator[Rooms]:
+async def open_rooms(
+    folder: Path, scripts: dict[str, Any] | None = None, prefills: frozenset[str] = frozenset()
+) -> AsyncIterator[Rooms]:
     """Everything the chat needs; `scripts` are what further models of the fake provider say."""
     async with AsyncExitStack() as stack:
         store = Store.open(Store.sqlite_url(folder / "main.db"))
@@ -66,7 +71,7 @@ async def open_rooms(folder: Path, scripts: dict[str, Any] | None = None) -> Asy
         accounts = Accounts(store)
         await accounts.start()
         stack.push_async_callback(accounts.stop)
-        catalogue, fake = await stack.enter_async_context(open_models(folder, store, scripts or {}))
+        catalogue, fake = await stack.enter_async_context(open_models(folder, store, scripts or {}, prefills))
         ledger = Ledger(folder / "usage.db")
         await ledger.start()
         stack.push_async_callback(ledger.stop)
@@ -81,7 +86,7 @@ async def open_rooms(folder: Path, scripts: dict[str, Any] | None = None) -> Asy
 
 def build_app(rooms: Rooms) -> FastAPI:
     """The chat's and the runs' routes, with errors rendered as the server does."""
-    app = FastAPI()
+    app = FastAPI(openapi_url=None)
     app.state.store, app.state.accounts, app.state.runs, app.state.chat = (
         rooms.store,
         rooms.accounts,
