@@ -13,7 +13,8 @@ class ModelFacts(Struct, kw_only=True, omit_defaults=True):
 
     Attributes:
         name: The provider's own name of it.
-        capabilities: Of `completion`, `embedding`, `tools`, `vision`, `thinking`, `insert`.
+        capabilities: Of `completion`, `embedding`, `tools`, `vision`, `thinking`, `insert`, `prefill` (goes on with a
+            trailing assistant message as with its own words).
         context_length: In tokens; 0 if unknown.
         languages: BCP 47 tags it is good at; empty if unknown.
     """
