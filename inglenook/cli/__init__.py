@@ -15,6 +15,7 @@ import click
 
 from inglenook import __version__
 from inglenook.kit.errors import InglenookError
+from inglenook.kit.imports import quick_imports
 
 #: Command name -> (module, attribute).
 COMMANDS = {
@@ -40,7 +41,8 @@ class _LazyGroup(click.Group):
         if cmd_name not in COMMANDS:
             return None
         module, attribute = COMMANDS[cmd_name]
-        command: click.Command = getattr(importlib.import_module(module), attribute)
+        with quick_imports():
+            command: click.Command = getattr(importlib.import_module(module), attribute)
         return command
 
 
