@@ -192,4 +192,4 @@ def test_the_server_refuses_too_large_a_body_in_our_words(tmp_path: Path) -> Non
             assert (answer.status_code, answer.json()["error"]["code"]) == (413, "too_large")
         unknown = client.get("/api/v1/nothing")
         assert (unknown.status_code, unknown.json()["error"]["code"]) == (404, "not_found")
-    assert "Traceback" not in server.log()
+        assert "Traceback" not in server.log()

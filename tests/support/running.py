@@ -53,6 +53,7 @@ class RunningServer:
         self.process: subprocess.Popen[str]
 
     def __enter__(self) -> Self:
+        self.data.parent.mkdir(parents=True, exist_ok=True)
         self._log = (self.data.parent / f"{self.data.name}.log").open("a+")
         self.process = subprocess.Popen(
             self._command, stdout=subprocess.PIPE, stderr=self._log, text=True, env=self._env
@@ -93,15 +94,17 @@ class RunningServer:
 
     def set_up(self) -> httpx.Client:
         """Create the administrator through the set-up page's route; a client with that session's cookie."""
-        client = self.client()
-        body = {"token": self.token, "name": ADMIN, "password": PASSWORD}
-        client.post("/api/v1/setup", json=body).raise_for_status()
-        return client
+        return self._signed_in("/api/v1/setup", {"token": self.token, "name": ADMIN, "password": PASSWORD})
 
     def log_in(self) -> httpx.Client:
         """A client with a session of the administrator."""
-        client = self.client()
-        client.post("/api/v1/session", json={"name": ADMIN, "password": PASSWORD}).raise_for_status()
+        return self._signed_in("/api/v1/session", {"name": ADMIN, "password": PASSWORD})
+
+    def _signed_in(self, path: str, body: dict[str, Any]) -> httpx.Client:
+        client = self.client()  # not used here: `with` takes only a client that was never used
+        with self.client() as visitor:
+            visitor.post(path, json=body).raise_for_status()
+            client.cookies.update(visitor.cookies)
         return client
 
     def client(self, **headers: str) -> httpx.Client:
