@@ -148,7 +148,7 @@ class ChatAnswer:
             self._erase(session, run_id)
             return
         row.status = _STATUS[status]
-        row.error = None if status == "cancelled" else error
+        row.error = _storable(error) if error is not None and status != "cancelled" else None
         if "text" in state or "reasoning" in state:
             row.text = _storable(state.get("text", ""))
             row.reasoning = _storable(state.get("reasoning", ""))

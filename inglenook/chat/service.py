@@ -14,7 +14,7 @@ from inglenook.conversations import service as conversations
 from inglenook.conversations.schemas import ConversationSettings
 from inglenook.conversations.tables import ConversationRow, MessageRow
 from inglenook.gateway.gateway import Gateway
-from inglenook.kit.errors import BadInput, Conflict
+from inglenook.kit.errors import BadInput, Conflict, Unavailable
 from inglenook.kit.ids import new_id
 from inglenook.models.catalogue import Catalogue
 from inglenook.runs.errors import RunEnded
@@ -271,7 +271,7 @@ class Chat:
         task.add_done_callback(self._cancelling.discard)
 
     async def _cancel(self, run_id: str) -> None:
-        with suppress(RunEnded):  # it came to its end meanwhile
+        with suppress(RunEnded, Unavailable):  # it came to its end meanwhile, or the server does
             await self._runs.cancel(run_id)
 
 

@@ -71,7 +71,10 @@ class ConversationPage(BaseModel):
 
 
 class MessageUsage(BaseModel):
-    """Tokens and pace of an answer. `cached` and `reasoning` are parts of `input` and `output`."""
+    """Tokens and pace of an answer; of one that was continued, of its last part.
+
+    `cached` and `reasoning` are parts of `input` and `output`.
+    """
 
     input: int = 0
     output: int = 0

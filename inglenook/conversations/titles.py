@@ -1,11 +1,14 @@
 """Titles: made from a first question, and folded for search."""
 
+import re
 import unicodedata
 
 #: Columns of an automatic title; a Chinese character takes two.
 AUTO_COLUMNS = 60
 #: Characters of a title.
 LIMIT = 200
+#: Headings, quotes, list points and rules.
+_MARKS = re.compile(r"^(?:(?:#{1,6}|>|[-*+])(?:\s+|$)|[-=*_]{3,}$)+")
 
 
 def auto_title(question: str) -> str:
@@ -25,9 +28,9 @@ def search_key(title: str) -> str:
 
 
 def _clean(line: str) -> str:
-    """A line without Markdown's heading, quote and fence marks at its start, its white space squeezed."""
-    words = "".join(c if c.isprintable() else " " for c in line).split()
-    return " ".join(words).lstrip("#>`*-= ").strip()
+    """A line without the Markdown marks at its start, its white space squeezed; nothing of a code fence."""
+    words = " ".join("".join(c if c.isprintable() else " " for c in line).split())
+    return "" if words.startswith(("```", "~~~")) else _MARKS.sub("", words)
 
 
 def _cut(start: str) -> str:
