@@ -2,7 +2,7 @@
 
 import logging
 from asyncio import CancelledError
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Any, cast
 
@@ -41,7 +41,7 @@ class Gateway:
         self._watching = tuple(step.event for step in self.steps if step.watches)
         self._needs_text = any(step.needs_text for step in self.steps)
 
-    async def call(self, call: Call) -> AsyncIterator[Event]:
+    async def call(self, call: Call) -> AsyncGenerator[Event, None]:
         """Answer a call with events: `Routed` first, then the provider's.
 
         Close the generator (`contextlib.aclosing`) when you stop reading early: that cancels the work and settles

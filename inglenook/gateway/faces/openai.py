@@ -7,11 +7,12 @@ model in `x-inglenook-model`; and a prompt that was cut is told of in `x-ingleno
 from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
 from functools import partial
-from typing import Any, cast
+from typing import Any
 from urllib.parse import quote
 
 import orjson
 
+from inglenook.accounts.principal import Principal
 from inglenook.gateway.call import Call
 from inglenook.gateway.faces import openai_answers, openai_requests
 from inglenook.gateway.faces.asking import credential, inside, json_body
@@ -48,38 +49,49 @@ class OpenAIFace:
             route("GET", "/v1/models/{id:path}", self._model, "use model"),
         ]
 
+    def _principal(self, request: WireRequest) -> Principal:
+        """Who asks; known before the body is looked at.
+
+        Raises:
+            Unauthenticated: nobody we know.
+        """
+        return inside(request) or self._gateway.principal(credential(request))
+
     # ---------------------------------------------------------------------------------------------- models
 
     async def _models(self, request: WireRequest, response: WireResponse) -> None:
-        principal = inside(request) or self._gateway.principal(credential(request))
+        principal = self._principal(request)
         data = [_model_object(entry) for entry in self._gateway.visible(principal)]
         response.send(200, orjson.dumps({"object": "list", "data": data}))
 
     async def _model(self, request: WireRequest, response: WireResponse) -> None:
-        principal = inside(request) or self._gateway.principal(credential(request))
+        principal = self._principal(request)
         response.send(200, orjson.dumps(_model_object(self._gateway.find(principal, request.params["id"]))))
 
     # ----------------------------------------------------------------------------------------------- calls
 
     async def _chat(self, request: WireRequest, response: WireResponse) -> None:
+        principal = self._principal(request)
         body = json_body(request)
         needs = openai_requests.chat_needs(body)
-        call = _call(request, body, Operation.CHAT, "openai.chat", openai_requests.decode_chat, needs)
+        call = _call(principal, body, Operation.CHAT, "openai.chat", openai_requests.decode_chat, needs)
         logprobs = body.get("logprobs") is True
         await self._answer(call, body, response, "chatcmpl-", ChatStream, Whole.chat, logprobs)
 
     async def _complete(self, request: WireRequest, response: WireResponse) -> None:
+        principal = self._principal(request)
         body = json_body(request)
         needs = frozenset({"insert"}) if body.get("suffix") else _NONE
         call = _call(
-            request, body, Operation.COMPLETION, "openai.completions", openai_requests.decode_completion, needs
+            principal, body, Operation.COMPLETION, "openai.completions", openai_requests.decode_completion, needs
         )
         logprobs = body.get("logprobs") is not None
         await self._answer(call, body, response, "cmpl-", CompletionStream, Whole.completion, logprobs)
 
     async def _embed(self, request: WireRequest, response: WireResponse) -> None:
+        principal = self._principal(request)
         body = json_body(request)
-        call = _call(request, body, Operation.EMBEDDING, "openai.embeddings", openai_requests.decode_embedding, _NONE)
+        call = _call(principal, body, Operation.EMBEDDING, "openai.embeddings", openai_requests.decode_embedding, _NONE)
         call.stream = False
         encoding = body.get("encoding_format") or "float"
         await self._answer(call, body, response, "", Stream, lambda whole: whole.embeddings(encoding), False)
@@ -94,8 +106,7 @@ class OpenAIFace:
         render: Callable[[Whole], bytes],
         logprobs: bool,
     ) -> None:
-        # The gateway's answer is a generator; closing it settles the call.
-        async with aclosing(cast(Any, self._gateway.call(call))) as events:
+        async with aclosing(self._gateway.call(call)) as events:
             routed, notices, first = await _prelude(events)
             headers = _headers(call, routed, notices)
             if type(first) is RawHead:
@@ -122,7 +133,7 @@ class OpenAIFace:
 
 
 def _call(
-    request: WireRequest,
+    principal: Principal,
     body: dict[str, Any],
     operation: Operation,
     wire: str,
@@ -141,8 +152,7 @@ def _call(
         decode=partial(decode, body),
         stream=bool(stream),
         passthrough=Passthrough(wire, body, bool(stream)),
-        principal=inside(request),
-        credential=credential(request),
+        principal=principal,
         source="openai",
         needs=needs,
     )

@@ -156,6 +156,9 @@ class Fake:
                 for event in _embed(request):
                     yield event
                 return
+            if isinstance(request, ChatRequest) and not request.messages:
+                yield Finished("unload" if request.local.keep_alive == 0 else "load")
+                return
             script = self._script(job.model, request)
             async for event in self._play(script, request):
                 yield event
