@@ -127,6 +127,60 @@ def tiny_llama(path: Path, *, seed: int = 1, **changes: Any) -> Path:
     return write_gguf(path, values, tensors)
 
 
+def tiny_bert(path: Path, *, context: int = 64, **changes: Any) -> Path:
+    """An embedding model of one layer over letters: 32 numbers a vector, one token a letter. About 0.1 MB."""
+    width, hidden = 32, 64
+    letters = "abcdefghijklmnopqrstuvwxyz"
+    tokens = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *(f"▁{letter}" for letter in letters), *letters]
+    values: dict[str, Any] = {
+        "general.architecture": "bert",
+        "general.name": "Tiny embedder",
+        "bert.block_count": 1,
+        "bert.context_length": context,
+        "bert.embedding_length": width,
+        "bert.feed_forward_length": hidden,
+        "bert.attention.head_count": 2,
+        "bert.attention.layer_norm_epsilon": 1e-12,
+        "bert.attention.causal": False,
+        "bert.pooling_type": 1,
+        "tokenizer.ggml.model": "bert",
+        "tokenizer.ggml.pre": "default",
+        "tokenizer.ggml.tokens": tokens,
+        "tokenizer.ggml.token_type": [3, 3, 3, 3, 3, *[1] * (len(tokens) - 5)],
+        "tokenizer.ggml.token_type_count": 2,
+        "tokenizer.ggml.padding_token_id": 0,
+        "tokenizer.ggml.unknown_token_id": 1,
+        "tokenizer.ggml.cls_token_id": 2,
+        "tokenizer.ggml.bos_token_id": 2,
+        "tokenizer.ggml.seperator_token_id": 3,
+        "tokenizer.ggml.eos_token_id": 3,
+        "tokenizer.ggml.mask_token_id": 4,
+        **{key.replace("__", "."): value for key, value in changes.items()},
+    }
+    noise = random.Random(3)
+    tensors = {
+        "token_embd.weight": _weights(noise, width, len(tokens)),
+        "token_types.weight": _weights(noise, width, 2),
+        "position_embd.weight": _weights(noise, width, context),
+        "token_embd_norm.weight": _ones(width),
+        "token_embd_norm.bias": _zeros(width),
+    }
+    for name, shape in {
+        "attn_q": (width, width),
+        "attn_k": (width, width),
+        "attn_v": (width, width),
+        "attn_output": (width, width),
+        "ffn_up": (width, hidden),
+        "ffn_down": (hidden, width),
+    }.items():
+        tensors[f"blk.0.{name}.weight"] = _weights(noise, *shape)
+        tensors[f"blk.0.{name}.bias"] = _zeros(shape[1])
+    for name in ("attn_output_norm", "layer_output_norm"):
+        tensors[f"blk.0.{name}.weight"] = _ones(width)
+        tensors[f"blk.0.{name}.bias"] = _zeros(width)
+    return write_gguf(path, values, tensors)
+
+
 def _byte_tokens() -> tuple[list[str], list[int]]:
     """The 256 bytes as GPT-2 writes them, with the control tokens before them."""
     printable = [*range(33, 127), *range(161, 173), *range(174, 256)]
@@ -143,6 +197,10 @@ def _weights(noise: random.Random, columns: int, rows: int) -> tuple[tuple[int, 
 
 def _ones(count: int) -> tuple[tuple[int, ...], bytes]:
     return (count,), struct.pack(f"<{count}f", *[1.0] * count)
+
+
+def _zeros(count: int) -> tuple[tuple[int, ...], bytes]:
+    return (count,), bytes(4 * count)
 
 
 def _text(text: str) -> bytes:

@@ -29,6 +29,8 @@ class Channel:
         self._headers = [
             (b"authorization", f"Bearer {lease.child.api_key}".encode()),
             (b"content-type", b"application/json"),
+            # llama.cpp keeps a thread with each open connection, and closes idle ones without a word.
+            (b"connection", b"close"),
         ]
 
     async def post(self, path: str, body: dict[str, Any]) -> Response:

@@ -62,9 +62,9 @@ class Source(Struct, frozen=True, kw_only=True):
         the model was trained for."""
         if self.file is None:
             return E5_CONTEXT
-        if self.file.embeds:
-            return self.file.context_length if num_ctx is None else min(num_ctx, self.file.context_length)
         wanted = num_ctx or self.params.get("num_ctx") or settings.context_length
+        if self.file.embeds:
+            return max(1, min(int(wanted), self.file.context_length))
         rounded = -(-max(int(wanted), 1) // CONTEXT_STEP) * CONTEXT_STEP
         return min(rounded, max(self.file.context_length, CONTEXT_STEP))
 

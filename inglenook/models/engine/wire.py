@@ -87,7 +87,7 @@ def completion_body(
         body["n_probs"] = max(request.sampling.top_logprobs or 0, 1)
     if request.response_format is not None and request.response_format.kind != "text":
         body["json_schema"] = request.response_format.schema or {"type": "object"}
-    body |= {"stream": True, "return_tokens": request.local.return_context}
+    body["stream"] = True
     if request.suffix is not None:
         return "/infill", {**body, "input_prefix": prompt, "input_suffix": request.suffix, "prompt": ""}
     return "/completion", {**body, "prompt": prompt}
@@ -243,7 +243,6 @@ class _ChatChunk(Struct):
 class _CompletionChunk(Struct):
     index: int = 0
     content: str = ""
-    tokens: list[int] = field(default_factory=list)
     stop: bool = False
     stop_type: str = ""
     tokens_predicted: int = 0
@@ -265,7 +264,6 @@ class _Stream:
         self.usage = Usage()
         self.prompt_ms = 0.0
         self.predicted_ms = 0.0
-        self.tokens: list[int] = []
         self.text: list[str] = []
         self._name = name
         self._top = top
@@ -329,7 +327,8 @@ class ChatStream(_Stream):
 
 
 class CompletionStream(_Stream):
-    """A stream of `/completion` or `/infill`."""
+    """A stream of `/completion` or `/infill`. Tokens that only together make a character come as one, with the log
+    probability of the last."""
 
     _decoder = msgspec.json.Decoder(_CompletionChunk)
 
@@ -337,7 +336,6 @@ class CompletionStream(_Stream):
         chunk = self._decoder.decode(data)
         if chunk.error is not None:
             raise _error(500, chunk.error, self._name)
-        self.tokens += chunk.tokens
         if chunk.content:
             self.text.append(chunk.content)
             yield TextDelta(chunk.content, chunk.index)

@@ -178,7 +178,7 @@ class LocalProvider:
         async for event in _answer(channel, response, stream):
             yield event
         if request.local.return_context and isinstance(prompt, list):
-            stream.finished[-1].context = [*prompt, *stream.tokens]
+            stream.finished[-1].context = [*prompt, *await channel.tokenize("".join(stream.text), special=False)]
         for finished in stream.finished:
             yield finished
 

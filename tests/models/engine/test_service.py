@@ -282,8 +282,8 @@ async def test_a_busy_model_is_waited_for(make_engine: Make, tiny: Tiny) -> None
 
 
 async def test_the_memory_budget_is_kept(make_engine: Make, tiny: Tiny) -> None:
-    # Each is expected to take 131 MiB and then found to take about 30.
-    engine = make_engine(memory_budget=175, max_loaded=9)
+    # Each is expected to take 131 MiB and then found to take 20 to 30.
+    engine = make_engine(memory_budget=165, max_loaded=9)
     for name in ("a", "b", "c"):
         await _use(engine, tiny(name))
     assert _loaded(engine) == ["b", "c"]
