@@ -118,5 +118,10 @@ class RunningServer:
         return str(response.json()["key"])
 
     def add_fake_provider(self, client: httpx.Client, **settings: Any) -> None:
-        """Add the scripted provider, so that chats need no real model."""
-        client.post("/api/v1/providers", json={"kind": "fake", "name": "fake", "settings": settings}).raise_for_status()
+        """Add the scripted provider with all its models (`echo`, `slow`, …), so that chats need no real model."""
+        body = {"kind": "fake", "name": "scripted", "settings": settings}
+        added = client.post("/api/v1/providers", json=body).raise_for_status()
+        path = f"/api/v1/providers/{added.json()['id']}"
+        offered = client.post(f"{path}/check").raise_for_status().json()["models"]
+        models = [{k: v for k, v in model.items() if k != "chosen"} for model in offered]
+        client.patch(path, json={"models": models}).raise_for_status()
