@@ -5,6 +5,7 @@ import hashlib
 import os
 import re
 import shutil
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 ATTEMPTS = 4
 _MIB = 1024 * 1024
+_FLUSH_SECONDS = 0.5
 #: Left free on the disk after a pull, so that the database can go on writing.
 RESERVE = 64 * _MIB
 _RANGE = re.compile(r"bytes (\d+)-\d*/(\d+|\*)")
@@ -123,16 +125,33 @@ async def _once(
             demand_room(file.path.parent, total - file.size)
         file.remember(response)
         progress(file.size, total)
-        async for chunk in response.aiter_raw(_MIB):
-            await to_the_end(file.write, chunk)
-            if total and file.size > total:
-                file.restart()
-                raise PullFailed(f"{host_of(url)} sent more than the {total} bytes it announced")
-            progress(file.size, total)
+        await _receive(response, file, total, url, progress)
         if total and file.size < total:
             raise _Broken(f"only {file.size} of {total} bytes came")
         every = [*response.history, response]
         return {key.lower(): value for answer in every for key, value in answer.headers.items()}
+
+
+async def _receive(response: "httpx.Response", file: "_Partial", total: int, url: str, progress: Progress) -> None:
+    """Write the body to the file, in pieces worth a thread's while; what has arrived when it breaks is kept."""
+    buffer = bytearray()
+    flushed = time.monotonic()
+    try:
+        async for chunk in response.aiter_raw():
+            buffer += chunk
+            here = file.size + len(buffer)
+            if total and here > total:
+                buffer.clear()
+                file.restart()
+                raise PullFailed(f"{host_of(url)} sent more than the {total} bytes it announced")
+            progress(here, total)
+            if len(buffer) >= _MIB or time.monotonic() - flushed > _FLUSH_SECONDS:
+                data, buffer = buffer, bytearray()
+                await to_the_end(file.write, data)
+                flushed = time.monotonic()
+    finally:
+        if buffer:
+            file.write(buffer)
 
 
 def _accept(response: "httpx.Response", file: "_Partial", url: str) -> int:
@@ -210,7 +229,7 @@ class _Partial:
         if self.handle >= 0:
             os.close(self.handle)
 
-    def write(self, chunk: bytes) -> None:
+    def write(self, chunk: bytes | bytearray) -> None:
         written = 0
         while written < len(chunk):
             count = os.write(self.handle, memoryview(chunk)[written:])

@@ -17,7 +17,8 @@ import re
 import shutil
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -25,7 +26,9 @@ from inglenook.kit.errors import InglenookError, Unavailable
 from inglenook.models.errors import DiskFull, PullFailed
 
 _TICK = 0.2
-_LAST_LINES = 12
+_LINES = 1_000
+_SHOWN = 6
+_TELLING = re.compile(r"(?:error|warning|cause|hint|caused by|could not fetch)\b", re.IGNORECASE)
 _CREDENTIALS = re.compile(r"://[^/@\s]+@")
 _SIZE = re.compile(r"Downloading \S+ \(([\d.]+) (bytes|[kMG]B)\)")
 _UNITS = {"bytes": 1, "kB": 1000, "MB": 1000**2, "GB": 1000**3}
@@ -43,7 +46,7 @@ _UNREACHABLE = re.compile(
     r"NewConnectionError|Connection(?: was)? (?:refused|aborted|reset)|Retrying \(Retry|Max retries|Name or service|"
     r"Read timed out|ConnectTimeout|ProxyError|SSLError|CERTIFICATE_VERIFY|HTTP error 5\d\d|5\d\d Server Error|"
     r"error sending request|client error \(Connect\)|tcp connect error|dns error|invalid peer certificate|"
-    r"[45]\d\d Client Error|status code (?:401|403|407|5\d\d)|HTTP status (?:client|server) error",
+    r"40[137] Client Error|status code (?:401|403|407|5\d\d)|HTTP status (?:client|server) error",
     re.IGNORECASE,
 )
 _MISSING = re.compile(
@@ -125,6 +128,7 @@ def _pip(package: str, folder: Path) -> list[str]:
         "--no-input",
         "--disable-pip-version-check",
         "--progress-bar=off",
+        "-vv",  # the only way to hear why an index did not answer
         *(["--resume-retries=5"] if version >= (25, 1) else []),
         f"--dest={folder}",
         "--",
@@ -159,7 +163,7 @@ async def _run(tool: Installer, arguments: list[str], scratch: Path, package: st
         start_new_session=True,
     )
     total = 0
-    lines: list[str] = []
+    lines: deque[str] = deque(maxlen=_LINES)
     try:
         async with _ticking(lambda: progress(_largest(scratch), total)):
             assert process.stdout is not None
@@ -177,8 +181,9 @@ async def _run(tool: Installer, arguments: list[str], scratch: Path, package: st
         raise _explain(tool, package, code, lines)
 
 
-def _explain(tool: Installer, package: str, code: int, lines: list[str]) -> InglenookError:
-    said = "\n".join(lines[-_LAST_LINES:])
+def _explain(tool: Installer, package: str, code: int, lines: Sequence[str]) -> InglenookError:
+    telling = [line for line in lines if _TELLING.match(line)] or [*lines]
+    said = "\n".join(line[:500] for line in telling[-_SHOWN:])
     everything = "\n".join(lines)
     details = {"tool": tool.name, "output": said}
     if _FULL.search(everything):

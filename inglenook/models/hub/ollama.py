@@ -11,6 +11,7 @@ from urllib.parse import urlencode, urlsplit
 import orjson
 from msgspec import Struct
 
+from inglenook.kit.errors import BadInput
 from inglenook.models.engine.model_file import inspect
 from inglenook.models.errors import BadModelFile, ModelNotFound, PullFailed, WrongChecksum
 from inglenook.models.hub import manifest as media
@@ -199,10 +200,13 @@ def source_of(text: str, name: str | None) -> OllamaSource:
     """A source for a name as Ollama writes it.
 
     Raises:
-        InvalidModelName: the name is malformed.
+        BadInput: the name is malformed, or has another scheme than http or https.
     """
+    before, found, _ = text.strip().lower().partition("://")
+    scheme = before if found else "https"
+    if scheme not in ("http", "https"):
+        raise BadInput(f"{text} is neither http:// nor https://", field="source")
     wanted = ModelName.parse(text)
-    scheme = "http" if text.strip().lower().startswith("http://") else "https"
     return OllamaSource(wanted, ModelName.parse(name).short if name else wanted.short, scheme)
 
 

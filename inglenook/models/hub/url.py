@@ -17,7 +17,7 @@ from inglenook.models.hub.names import ModelName
 from inglenook.models.hub.stored import StoredModel
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-_QUANTIZATION = re.compile(r"[-._](I?Q\d\w*|[BF]P?(?:16|32)|MXFP4)$", re.IGNORECASE)
+_QUANTIZATION = re.compile(r"[-._](I?Q\d\w*|(?:BF|FP?)(?:16|32)|MXFP4)$", re.IGNORECASE)
 
 
 class UrlSource(Struct, frozen=True):

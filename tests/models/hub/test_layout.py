@@ -14,17 +14,15 @@ from inglenook.models.errors import BadModelFile, BrokenModel, ModelNotFound, Wr
 from inglenook.models.hub import manifest as media
 from inglenook.models.hub.layout import ModelStore
 from inglenook.models.hub.names import ModelName
-from tests.support.gguf import gguf
+from tests.support.gguf import tiny_llama
 
 
 def blobs(models: ModelStore) -> set[str]:
     return {path.name for path in models.blobs.iterdir()}
 
 
-def source(tmp_path: Path, content: bytes = gguf()) -> Path:
-    path = tmp_path / "weights.gguf"
-    path.write_bytes(content)
-    return path
+def source(tmp_path: Path, seed: int = 1) -> Path:
+    return tiny_llama(tmp_path / "weights.gguf", seed=seed)
 
 
 def test_an_import_writes_ollamas_layout(models: ModelStore, tmp_path: Path) -> None:
@@ -33,7 +31,7 @@ def test_an_import_writes_ollamas_layout(models: ModelStore, tmp_path: Path) -> 
         path,
         "tiny:q8",
         layers={media.PARAMS: b'{"stop":["x"]}', media.SYSTEM: b"Be brief.", media.LICENSE: b"Apache-2.0"},
-        config={"model_family": "llama", "context_length": 128},
+        config={"languages": ["en", "zh"]},
     )
     sha = hashlib.sha256(path.read_bytes()).hexdigest()
     manifest_path = models.root / "manifests/registry.ollama.ai/library/tiny/q8"
@@ -54,7 +52,10 @@ def test_an_import_writes_ollamas_layout(models: ModelStore, tmp_path: Path) -> 
     assert stored.system == "Be brief."
     assert stored.license == "Apache-2.0"
     assert stored.details.family == "llama"
-    assert stored.details.context_length == 128
+    assert stored.details.context_length == 2048
+    assert stored.details.quantization_level == "F32"
+    assert stored.config["capabilities"] == ["completion"]
+    assert stored.config["languages"] == ["en", "zh"]
     assert stored.size == sum(layer["size"] for layer in manifest["layers"])
     assert not [name for name in blobs(models) if "partial" in name]
 
@@ -77,7 +78,7 @@ def test_names_are_found_in_any_case(models: ModelStore, tmp_path: Path, name: s
 
 def test_a_second_import_in_another_case_replaces_the_first(models: ModelStore, tmp_path: Path) -> None:
     first = models.import_gguf(source(tmp_path), "Tiny")
-    models.import_gguf(source(tmp_path, gguf(name="other")), "tINY")
+    models.import_gguf(source(tmp_path, 2), "tINY")
     assert [model.name for model in models.list()] == ["Tiny:latest"]
     assert not first.gguf.exists()
 
@@ -132,7 +133,7 @@ def test_pinned_blobs_survive_a_delete(models: ModelStore, tmp_path: Path) -> No
 
 def test_a_truncated_or_missing_blob_is_not_used(models: ModelStore, tmp_path: Path) -> None:
     stored = models.import_gguf(source(tmp_path), "a")
-    models.import_gguf(source(tmp_path, gguf(name="other")), "b")
+    models.import_gguf(source(tmp_path, 2), "b")
     os.truncate(stored.gguf, 10)
     assert [model.name for model in models.list()] == ["b:latest"]
     with pytest.raises(BrokenModel, match="has 10 bytes instead of"):
@@ -171,13 +172,22 @@ def test_a_manifest_needs_its_blobs(models: ModelStore) -> None:
     assert not models.has("x")
 
 
-@pytest.mark.parametrize("content", [b"", b"GGU", b"PK\x03\x04 not a model"])
+@pytest.mark.parametrize("content", [b"", b"GGU", b"PK\x03\x04 not a model, but long enough to be one"])
 def test_what_is_no_gguf_is_refused(models: ModelStore, tmp_path: Path, content: bytes) -> None:
-    with pytest.raises(BadModelFile, match="not a GGUF"):
-        models.import_gguf(source(tmp_path, content), "a")
-    with pytest.raises(BadModelFile, match="cannot be read"):
+    path = tmp_path / "bad.gguf"
+    path.write_bytes(content)
+    with pytest.raises(BadModelFile, match="not a"):
+        models.import_gguf(path, "a")
+    with pytest.raises(BadModelFile, match="missing"):
         models.import_gguf(tmp_path / "absent.gguf", "a")
     assert models.list() == []
+
+
+def test_a_model_that_would_hurt_its_process_is_refused(models: ModelStore, tmp_path: Path) -> None:
+    path = tiny_llama(tmp_path / "crafted.gguf", llama__block_count=999)
+    with pytest.raises(BadModelFile, match="block_count"):
+        models.import_gguf(path, "a")
+    assert not models.blobs.exists()
 
 
 def test_a_wrong_checksum_keeps_nothing(models: ModelStore, tmp_path: Path) -> None:
@@ -213,7 +223,8 @@ except DiskFull as error:
 
 def test_a_full_disk_keeps_nothing(models: ModelStore, tmp_path: Path) -> None:
     """A limit on the size of files makes writes fail for real, in a process of its own."""
-    path = source(tmp_path, gguf() + bytes(200_000))
+    path = source(tmp_path)
+    assert path.stat().st_size > 100_000
     done = subprocess.run(
         [sys.executable, "-c", FULL, str(models.root), str(path)], capture_output=True, text=True, check=True
     )

