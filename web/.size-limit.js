@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from "node:fs";
 /** Chunks beyond the entry that the browser loads before a conversation can be read: page, Markdown, language. */
 const FIRST_SCREEN = [
   "src/features/chat/ChatPage.tsx",
-  "src/features/chat/Markdown.tsx",
+  "src/features/chat/ConversationPage.tsx",
   "src/i18n/locales/zh-CN.po",
 ];
 
@@ -21,7 +21,7 @@ function closure(key, seen = new Set()) {
 
 const loaded = new Set(closure("index.html"));
 for (const key of FIRST_SCREEN) {
-  if (!manifest[key]) continue; // part of another chunk
+  if (!manifest[key]) throw new Error(`${key} is no chunk any more: say here what the first screen loads`);
   for (const next of closure(key)) loaded.add(next);
 }
 

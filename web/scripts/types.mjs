@@ -14,7 +14,7 @@ if (!existsSync(source)) {
   console.error(`there is no ${source}: write it with \`python -m inglenook.openapi > FILE\``);
   process.exit(1);
 }
-const ast = await openapiTS(pathToFileURL(source), { alphabetize: true, defaultNonNullable: true });
+const ast = await openapiTS(pathToFileURL(source), { alphabetize: true, defaultNonNullable: false });
 const text = COMMENT_HEADER + astToString(ast);
 if (!process.argv.includes("--check")) {
   writeFileSync(target, text);

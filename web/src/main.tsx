@@ -7,12 +7,23 @@ import { RouterProvider } from "@tanstack/react-router";
 import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
 
+import { onSignedOut } from "@/api/client";
 import { queryClient } from "@/api/queryClient";
+import type { SessionState } from "@/api/types";
+import { sessionQuery } from "@/features/accounts/session";
 import { preferredLanguage, switchLanguage } from "@/i18n";
 import { router } from "@/router";
 import { ToastArea } from "@/ui/ToastArea";
 
 await switchLanguage(preferredLanguage());
+
+// A session that ended elsewhere: the server says so at the next request, and the router leads to the door.
+onSignedOut(() => {
+  const state = queryClient.getQueryData<SessionState>(sessionQuery.queryKey);
+  if (!state?.user) return;
+  queryClient.setQueryData(sessionQuery.queryKey, { ...state, user: null });
+  void router.invalidate();
+});
 
 const root = document.getElementById("root");
 if (root) {

@@ -1,10 +1,38 @@
+import { useLingui } from "@lingui/react/macro";
 import { Outlet } from "@tanstack/react-router";
+import { lazy, Suspense } from "react";
 
-/** The page's outer frame. */
+import { Drawer } from "@/ui/Drawer";
+
+import { Sidebar } from "./Sidebar";
+import { useShortcuts } from "./useShortcuts";
+import { useWindows } from "./windows";
+
+const Palette = lazy(() => import("./Palette").then(({ Palette }) => ({ default: Palette })));
+const ShortcutSheet = lazy(() =>
+  import("./ShortcutSheet").then(({ ShortcutSheet }) => ({ default: ShortcutSheet })),
+);
+
+/** Navigation at the side, the page beside it, and the windows that open from anywhere. */
 export function Frame() {
+  const { t } = useLingui();
+  const { window, close } = useWindows();
+  useShortcuts();
   return (
-    <main className="h-full">
-      <Outlet />
-    </main>
+    <div className="flex h-full">
+      <aside className="hidden w-64 shrink-0 border-r border-line md:flex md:flex-col">
+        <Sidebar />
+      </aside>
+      <Drawer open={window === "sidebar"} onClose={close} label={t`Navigation`}>
+        <Sidebar />
+      </Drawer>
+      <main id="main" tabIndex={-1} className="min-w-0 flex-1 outline-none">
+        <Outlet />
+      </main>
+      <Suspense>
+        {window === "palette" ? <Palette /> : null}
+        {window === "shortcuts" ? <ShortcutSheet /> : null}
+      </Suspense>
+    </div>
   );
 }

@@ -14,7 +14,7 @@ export interface AnswerUsage {
 export interface AnswerNotice {
   kind: string;
   message: string;
-  details: Record<string, unknown>;
+  details?: Record<string, unknown>;
 }
 
 /** An answer as it grows: the fold of a chat run's frames. */

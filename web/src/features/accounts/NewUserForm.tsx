@@ -1,0 +1,74 @@
+import { Trans, useLingui } from "@lingui/react/macro";
+import { type SubmitEvent, useState } from "react";
+
+import { Button } from "@/ui/Button";
+import { CopyButton } from "@/ui/CopyButton";
+import { explain } from "@/ui/explain";
+import { SelectField } from "@/ui/SelectField";
+import { TextField } from "@/ui/TextField";
+
+import { useAddUser } from "./people";
+
+/** Adds a user with a generated password, which is shown once. */
+export function NewUserForm({ onDone }: { onDone: () => void }) {
+  const { t } = useLingui();
+  const [name, setName] = useState("");
+  const [role, setRole] = useState<"admin" | "member">("member");
+  const add = useAddUser();
+  const password = add.data?.password;
+  if (add.data && password) {
+    return (
+      <div className="flex flex-col gap-5">
+        <p>
+          <Trans>
+            {add.data.name} can now sign in with this password. It is not shown again; pass it on, and ask
+            that it be changed.
+          </Trans>
+        </p>
+        <div className="flex items-center rounded border border-line bg-sunk py-1 pr-1 pl-3">
+          <code className="min-w-0 flex-1 font-mono break-all">{password}</code>
+          <CopyButton text={password} tip="end" />
+        </div>
+        <Button look="primary" className="self-end" onClick={onDone}>
+          <Trans>Done</Trans>
+        </Button>
+      </div>
+    );
+  }
+  const submit = (event: SubmitEvent) => {
+    event.preventDefault();
+    add.mutate({ name: name.trim(), role });
+  };
+  return (
+    <form onSubmit={submit} className="flex flex-col gap-5">
+      <TextField
+        label={t`Name`}
+        hint={t`For signing in. A password is made and shown to you.`}
+        error={add.isError ? explain(add.error) : undefined}
+        required
+        autoFocus
+        autoCapitalize="off"
+        autoComplete="off"
+        spellCheck={false}
+        value={name}
+        onChange={(event) => setName(event.target.value)}
+      />
+      <SelectField
+        label={t`Role`}
+        value={role}
+        onChange={(event) => setRole(event.target.value === "admin" ? "admin" : "member")}
+      >
+        <option value="member">{t`Member`}</option>
+        <option value="admin">{t`Administrator`}</option>
+      </SelectField>
+      <div className="flex justify-end gap-2">
+        <Button look="quiet" onClick={onDone}>
+          <Trans>Cancel</Trans>
+        </Button>
+        <Button look="primary" type="submit" busy={add.isPending} disabled={!name.trim()}>
+          <Trans>Add</Trans>
+        </Button>
+      </div>
+    </form>
+  );
+}

@@ -1,0 +1,78 @@
+import { Trans, useLingui } from "@lingui/react/macro";
+import { Ban, Ellipsis, Shield, Trash2 } from "lucide-react";
+import { useState } from "react";
+
+import type { UserInfo } from "@/api/types";
+import { date } from "@/i18n/format";
+import { Confirm } from "@/ui/Confirm";
+import { IconButton } from "@/ui/IconButton";
+import { Menu, MenuItem } from "@/ui/Menu";
+import { toastError } from "@/ui/toasts";
+
+import { useChangeUser, useDeleteUser } from "./people";
+import { useMe } from "./session";
+
+export function UserRow({ user, groups }: { user: UserInfo; groups: readonly string[] }) {
+  const { t } = useLingui();
+  const me = useMe();
+  const [asking, setAsking] = useState(false);
+  const change = useChangeUser();
+  const remove = useDeleteUser();
+  const isAdmin = user.role === "admin";
+  const facts = [
+    isAdmin ? t`administrator` : t`member`,
+    user.disabled ? t`disabled` : null,
+    ...groups,
+    user.last_seen_at ? t`last seen ${date(user.last_seen_at)}` : t`never signed in`,
+  ].filter((fact) => fact !== null);
+  return (
+    <li className="flex items-center gap-4 py-3">
+      <div className="min-w-0 flex-1">
+        <p className="font-medium break-words">
+          {user.display_name}
+          {user.display_name === user.name ? null : <span className="ml-2 text-muted">{user.name}</span>}
+        </p>
+        <p className="text-sm text-muted">{facts.join(" · ")}</p>
+      </div>
+      {user.id === me.id ? (
+        <span className="text-sm text-muted">
+          <Trans>you</Trans>
+        </span>
+      ) : (
+        <Menu
+          trigger={
+            <IconButton small tip="none" label={t`More for ${user.name}`} icon={<Ellipsis size={16} />} />
+          }
+        >
+          <MenuItem
+            icon={<Shield size={16} />}
+            onClick={() =>
+              change.mutate({ id: user.id, role: isAdmin ? "member" : "admin" }, { onError: toastError })
+            }
+          >
+            {isAdmin ? <Trans>Make a member</Trans> : <Trans>Make an administrator</Trans>}
+          </MenuItem>
+          <MenuItem
+            icon={<Ban size={16} />}
+            onClick={() => change.mutate({ id: user.id, disabled: !user.disabled }, { onError: toastError })}
+          >
+            {user.disabled ? <Trans>Enable</Trans> : <Trans>Disable</Trans>}
+          </MenuItem>
+          <MenuItem danger icon={<Trash2 size={16} />} onClick={() => setAsking(true)}>
+            <Trans>Delete</Trans>
+          </MenuItem>
+        </Menu>
+      )}
+      <Confirm
+        open={asking}
+        title={t`Delete ${user.name}?`}
+        act={t`Delete`}
+        busy={remove.isPending}
+        onCancel={() => setAsking(false)}
+        onConfirm={() => remove.mutate(user.id, { onError: toastError, onSettled: () => setAsking(false) })}
+      >
+        <Trans>Their conversations and keys are deleted with them. This cannot be undone.</Trans>
+      </Confirm>
+    </li>
+  );
+}

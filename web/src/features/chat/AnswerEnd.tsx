@@ -1,0 +1,48 @@
+import { Trans } from "@lingui/react/macro";
+import type { ReactNode } from "react";
+
+import type { Message } from "@/api/types";
+import { Button } from "@/ui/Button";
+import { Notice } from "@/ui/Notice";
+import { toastError } from "@/ui/toasts";
+
+import { goOn, regenerate } from "./actions";
+
+/** Why an answer ended before its end, and what one can do about it. */
+export function AnswerEnd({ message }: { message: Message }) {
+  const continued = (
+    <Button small onClick={() => void goOn(message).catch(toastError)}>
+      <Trans>Continue</Trans>
+    </Button>
+  );
+  const again = (
+    <Button small onClick={() => void regenerate(message).catch(toastError)}>
+      <Trans>Try again</Trans>
+    </Button>
+  );
+  const end = (look: "info" | "error", words: ReactNode, action: ReactNode) => (
+    <Notice look={look} className="mt-3" action={action}>
+      {words}
+    </Notice>
+  );
+  switch (message.status) {
+    case "failed":
+      return end(
+        "error",
+        message.error ?? <Trans>The answer failed.</Trans>,
+        message.text ? continued : again,
+      );
+    case "interrupted":
+      return end(
+        "info",
+        <Trans>The server stopped while it wrote this. What had arrived is kept.</Trans>,
+        continued,
+      );
+    case "stopped":
+      return end("info", <Trans>You stopped this answer.</Trans>, message.text ? continued : again);
+    default:
+      return message.finish_reason === "length"
+        ? end("info", <Trans>The answer reached its longest length.</Trans>, continued)
+        : null;
+  }
+}

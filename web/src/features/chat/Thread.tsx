@@ -1,0 +1,59 @@
+import { Trans } from "@lingui/react/macro";
+import { ArrowDown } from "lucide-react";
+import { useState } from "react";
+import { Virtualizer } from "virtua";
+
+import type { Message } from "@/api/types";
+import type { Step } from "@/features/conversations/tree";
+import { Button } from "@/ui/Button";
+
+import { MessageRow } from "./MessageRow";
+import { useStickToEnd } from "./useStickToEnd";
+
+export interface ThreadProps {
+  conversationId: string;
+  steps: readonly Step<Message>[];
+}
+
+/** The messages of the branch that is shown. Only those near the view exist in the page. */
+export function Thread({ steps }: ThreadProps) {
+  const { scroller, content, virtualizer, atEnd, toEnd } = useStickToEnd(steps.length);
+  const [editing, setEditing] = useState<string | null>(null);
+  const editingAt = steps.findIndex(({ message }) => message.id === editing);
+  const lastAt = steps.length - 1;
+  return (
+    <div className="relative min-h-0 flex-1">
+      <div ref={scroller} className="h-full overflow-y-auto [overflow-anchor:none]" tabIndex={-1}>
+        <div ref={content} className="mx-auto max-w-[42em] px-4 pt-4 pb-10">
+          <Virtualizer
+            ref={virtualizer}
+            scrollRef={scroller}
+            startMargin={16}
+            data={steps}
+            keepMounted={editingAt < 0 ? [] : [editingAt]}
+          >
+            {({ message, siblings, index }, at) => (
+              <MessageRow
+                key={message.id}
+                message={message}
+                last={at === lastAt}
+                index={index}
+                count={siblings.length}
+                previous={siblings[index - 1] ?? null}
+                next={siblings[index + 1] ?? null}
+                editing={message.id === editing}
+                onEdit={setEditing}
+              />
+            )}
+          </Virtualizer>
+        </div>
+      </div>
+      {atEnd ? null : (
+        <Button small onClick={toEnd} className="absolute bottom-3 left-1/2 -translate-x-1/2 shadow-float">
+          <ArrowDown size={14} aria-hidden />
+          <Trans>Jump to latest</Trans>
+        </Button>
+      )}
+    </div>
+  );
+}

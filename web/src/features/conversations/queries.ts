@@ -1,0 +1,129 @@
+import {
+  type InfiniteData,
+  useInfiniteQuery,
+  useMutation,
+  useQuery,
+  useQueryClient,
+} from "@tanstack/react-query";
+
+import { api, ask } from "@/api/client";
+import { queryClient } from "@/api/queryClient";
+import type {
+  Conversation,
+  ConversationDetail,
+  ConversationPage,
+  ConversationSettings,
+  Message,
+} from "@/api/types";
+
+const LIST = ["conversations"];
+const PAGE = 100;
+
+export const conversationKey = (id: string) => ["conversation", id];
+const at = (id: string) => ({ path: { conversation_id: id } });
+
+/** The caller's conversations, latest first, page by page; `q` searches their titles. */
+export function useConversations(q: string) {
+  return useInfiniteQuery({
+    queryKey: [...LIST, q],
+    queryFn: ({ pageParam, signal }) =>
+      ask(
+        api.GET("/api/v1/conversations", {
+          params: { query: { q, limit: PAGE, ...(pageParam ? { before: pageParam } : {}) } },
+          signal,
+        }),
+      ),
+    initialPageParam: "",
+    getNextPageParam: (page) => page.next,
+    placeholderData: (previous) => previous,
+  });
+}
+
+export function useConversation(id: string) {
+  return useQuery({
+    queryKey: conversationKey(id),
+    queryFn: ({ signal }) =>
+      ask(api.GET("/api/v1/conversations/{conversation_id}", { params: at(id), signal })),
+  });
+}
+
+export function createConversation(settings: ConversationSettings): Promise<Conversation> {
+  return ask(api.POST("/api/v1/conversations", { body: { settings } }));
+}
+
+export interface Change {
+  id: string;
+  title?: string;
+  settings?: ConversationSettings;
+  leaf_id?: string;
+}
+
+/** Rename, change settings, or switch branch; the page shows it at once and takes it back if the server refuses. */
+export function useChangeConversation() {
+  const client = useQueryClient();
+  return useMutation({
+    mutationFn: ({ id, ...body }: Change) =>
+      ask(api.PATCH("/api/v1/conversations/{conversation_id}", { params: at(id), body })),
+    onMutate: ({ id, title, leaf_id }) => {
+      if (title !== undefined) patchListed(id, { title });
+      if (title !== undefined || leaf_id !== undefined) {
+        patchDetail(id, {
+          ...(title !== undefined ? { title } : {}),
+          ...(leaf_id !== undefined ? { leaf_id } : {}),
+        });
+      }
+    },
+    onSuccess: (summary) => {
+      patchListed(summary.id, summary);
+      patchDetail(summary.id, summary);
+    },
+    onError: (_, { id }) => {
+      void client.invalidateQueries({ queryKey: LIST });
+      void client.invalidateQueries({ queryKey: conversationKey(id) });
+    },
+  });
+}
+
+export async function deleteConversation(id: string): Promise<void> {
+  await ask(api.DELETE("/api/v1/conversations/{conversation_id}", { params: at(id) }));
+  queryClient.removeQueries({ queryKey: conversationKey(id) });
+  await refreshList();
+}
+
+export function refreshList(): Promise<void> {
+  return queryClient.invalidateQueries({ queryKey: LIST });
+}
+
+export function refreshConversation(id: string): Promise<void> {
+  return queryClient.invalidateQueries({ queryKey: conversationKey(id) });
+}
+
+function patchListed(id: string, change: Partial<Conversation>): void {
+  queryClient.setQueriesData<InfiniteData<ConversationPage>>(
+    { queryKey: LIST },
+    (data) =>
+      data && {
+        ...data,
+        pages: data.pages.map((page) => ({
+          ...page,
+          conversations: page.conversations.map((item) => (item.id === id ? { ...item, ...change } : item)),
+        })),
+      },
+  );
+}
+
+export function patchDetail(id: string, change: Partial<ConversationDetail>): void {
+  queryClient.setQueryData<ConversationDetail>(conversationKey(id), (data) => data && { ...data, ...change });
+}
+
+/** Put new or changed messages into what is known of a conversation, and show the branch of the last of them. */
+export function putMessages(id: string, messages: readonly Message[]): void {
+  queryClient.setQueryData<ConversationDetail>(conversationKey(id), (data) => {
+    if (!data) return data;
+    const changed = new Map(messages.map((message) => [message.id, message]));
+    const kept = data.messages.map((message) => changed.get(message.id) ?? message);
+    const known = new Set(data.messages.map((message) => message.id));
+    const added = messages.filter((message) => !known.has(message.id));
+    return { ...data, messages: [...kept, ...added], leaf_id: messages.at(-1)?.id ?? data.leaf_id };
+  });
+}

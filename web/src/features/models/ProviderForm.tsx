@@ -1,0 +1,92 @@
+import { Trans, useLingui } from "@lingui/react/macro";
+import { type SubmitEvent, useState } from "react";
+
+import { ApiError } from "@/api/error";
+import type { Provider, ProviderKind } from "@/api/types";
+import { Button } from "@/ui/Button";
+import { explain } from "@/ui/explain";
+import { Notice } from "@/ui/Notice";
+import { SelectField } from "@/ui/SelectField";
+import { TextField } from "@/ui/TextField";
+
+import { useAddProvider, useChangeProvider } from "./providers";
+import { SettingField } from "./SettingField";
+import { fromForm, settingSpecs, toForm } from "./settingsSchema";
+
+export interface ProviderFormProps {
+  kinds: readonly ProviderKind[];
+  /** The provider to change; absent: a new one. */
+  provider?: Provider;
+  onDone: () => void;
+}
+
+/** Adds or changes a provider. Its fields come from the kind's schema: a new kind needs no new form. */
+export function ProviderForm({ kinds, provider, onDone }: ProviderFormProps) {
+  const { t } = useLingui();
+  const [kindName, setKindName] = useState(provider?.kind ?? kinds[0]?.name ?? "");
+  const kind = kinds.find(({ name }) => name === kindName);
+  const specs = settingSpecs(kind?.settings_schema ?? {});
+  const [name, setName] = useState(provider?.name ?? "");
+  const [form, setForm] = useState(() => toForm(specs, provider?.settings ?? {}));
+  const add = useAddProvider();
+  const change = useChangeProvider();
+  const { error, isPending } = provider ? change : add;
+  const field = error instanceof ApiError ? error.field : null;
+  const shownByField = field === "name" || specs.some((spec) => field === `settings.${spec.name}`);
+
+  const save = (event: SubmitEvent) => {
+    event.preventDefault();
+    const settings = fromForm(specs, form);
+    if (provider) change.mutate({ id: provider.id, name, settings }, { onSuccess: onDone });
+    else add.mutate({ kind: kindName, name, settings }, { onSuccess: onDone });
+  };
+  return (
+    <form onSubmit={save} className="flex flex-col gap-5">
+      {kinds.length > 1 && !provider ? (
+        <SelectField
+          label={t`Kind`}
+          value={kindName}
+          onChange={(event) => {
+            setKindName(event.target.value);
+            const next = kinds.find((other) => other.name === event.target.value);
+            setForm(toForm(settingSpecs(next?.settings_schema ?? {}), {}));
+          }}
+        >
+          {kinds.map((other) => (
+            <option key={other.name} value={other.name}>
+              {other.title}
+            </option>
+          ))}
+        </SelectField>
+      ) : null}
+      <TextField
+        label={t`Name`}
+        hint={t`How it is called here, such as the vendor’s name.`}
+        error={field === "name" ? explain(error) : undefined}
+        required
+        maxLength={80}
+        value={name}
+        onChange={(event) => setName(event.target.value)}
+      />
+      {specs.map((spec) => (
+        <SettingField
+          key={`${kindName} ${spec.name}`}
+          spec={spec}
+          value={form[spec.name] ?? spec.initial}
+          isSet={provider?.secrets.includes(spec.name) ?? false}
+          error={field === `settings.${spec.name}` ? explain(error) : undefined}
+          onChange={(value) => setForm({ ...form, [spec.name]: value })}
+        />
+      ))}
+      {error && !shownByField ? <Notice look="error">{explain(error)}</Notice> : null}
+      <div className="flex justify-end gap-2">
+        <Button look="quiet" onClick={onDone}>
+          <Trans>Cancel</Trans>
+        </Button>
+        <Button look="primary" type="submit" busy={isPending} disabled={!name.trim()}>
+          <Trans>Save</Trans>
+        </Button>
+      </div>
+    </form>
+  );
+}

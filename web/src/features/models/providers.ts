@@ -1,0 +1,68 @@
+import { useMutation, useQuery } from "@tanstack/react-query";
+
+import { api, ask } from "@/api/client";
+import { queryClient } from "@/api/queryClient";
+import type { ChosenModel } from "@/api/types";
+
+import { modelsChanged } from "./queries";
+
+const PROVIDERS = ["providers"];
+const at = (id: string) => ({ path: { provider_id: id } });
+
+export type ProviderSettings = Record<string, unknown>;
+export function useProviderKinds() {
+  return useQuery({
+    queryKey: [...PROVIDERS, "kinds"],
+    queryFn: () => ask(api.GET("/api/v1/providers/kinds")),
+    staleTime: Infinity,
+  });
+}
+
+export function useProviders() {
+  return useQuery({ queryKey: PROVIDERS, queryFn: () => ask(api.GET("/api/v1/providers")) });
+}
+
+async function changed(): Promise<void> {
+  await Promise.all([queryClient.invalidateQueries({ queryKey: PROVIDERS }), modelsChanged()]);
+}
+
+export function useAddProvider() {
+  return useMutation({
+    mutationFn: (body: { kind: string; name: string; settings: ProviderSettings }) =>
+      ask(api.POST("/api/v1/providers", { body })),
+    onSuccess: changed,
+  });
+}
+
+export function useChangeProvider() {
+  return useMutation({
+    mutationFn: ({
+      id,
+      ...body
+    }: {
+      id: string;
+      name?: string;
+      settings?: ProviderSettings;
+      enabled?: boolean;
+      models?: ChosenModel[];
+    }) => ask(api.PATCH("/api/v1/providers/{provider_id}", { params: at(id), body })),
+    onSuccess: changed,
+  });
+}
+
+export function useRemoveProvider() {
+  return useMutation({
+    mutationFn: (id: string) => ask(api.DELETE("/api/v1/providers/{provider_id}", { params: at(id) })),
+    onSuccess: changed,
+  });
+}
+
+/** What a provider offers now; asking it also shows that address and key are right. */
+export function useOffered(id: string) {
+  return useQuery({
+    queryKey: [...PROVIDERS, id, "offered"],
+    queryFn: () => ask(api.POST("/api/v1/providers/{provider_id}/check", { params: at(id) })),
+    retry: false,
+    staleTime: 60_000,
+  });
+}

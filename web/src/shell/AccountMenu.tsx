@@ -1,0 +1,57 @@
+import { Trans, useLingui } from "@lingui/react/macro";
+import { useNavigate } from "@tanstack/react-router";
+import { ChevronsUpDown, Keyboard, LogOut, Moon, Sun, UserRound } from "lucide-react";
+
+import { signOut, useMe } from "@/features/accounts/session";
+import { Menu, MenuItem } from "@/ui/Menu";
+import { isDark, useTheme } from "@/ui/theme";
+import { toastError } from "@/ui/toasts";
+
+import { useWindows } from "./windows";
+
+/** Who one is, and what concerns only oneself. */
+export function AccountMenu() {
+  const { t } = useLingui();
+  const me = useMe();
+  const navigate = useNavigate();
+  const { open, close } = useWindows();
+  const { theme, setTheme } = useTheme();
+  const dark = isDark(theme);
+  const trigger = (
+    <button
+      type="button"
+      aria-label={t`Your account: ${me.display_name}`}
+      className="flex min-h-10 w-full items-center gap-3 rounded px-2 text-sm hover:bg-hover data-popup-open:bg-hover"
+    >
+      <UserRound size={18} aria-hidden className="text-muted" />
+      <span className="min-w-0 flex-1 truncate text-left">{me.display_name}</span>
+      <ChevronsUpDown size={14} aria-hidden className="text-muted" />
+    </button>
+  );
+  return (
+    <div className="border-t border-line p-2">
+      <Menu trigger={trigger} side="top" align="start">
+        <MenuItem
+          icon={dark ? <Sun size={16} /> : <Moon size={16} />}
+          onClick={() => setTheme(dark ? "light" : "dark")}
+        >
+          {dark ? <Trans>Light theme</Trans> : <Trans>Dark theme</Trans>}
+        </MenuItem>
+        <MenuItem icon={<Keyboard size={16} />} onClick={() => open("shortcuts")}>
+          <Trans>Keyboard shortcuts</Trans>
+        </MenuItem>
+        <MenuItem
+          icon={<LogOut size={16} />}
+          onClick={() => {
+            signOut().then(() => {
+              close();
+              return navigate({ to: "/login" });
+            }, toastError);
+          }}
+        >
+          <Trans>Sign out</Trans>
+        </MenuItem>
+      </Menu>
+    </div>
+  );
+}
