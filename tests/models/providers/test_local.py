@@ -43,6 +43,9 @@ from tests.support.gguf import CHATML, edit_gguf, tiny_bert, tiny_llama
 
 Install = Callable[..., str]
 
+#: The tiny models' tokens beyond ASCII and the end of text, forbidden.
+ONLY_ASCII = {str(token): -100.0 for token in (0, 1, 2, *range(97, 260))}
+
 
 @pytest.fixture
 def install(engine: Engine, tmp_path: Path) -> Install:
@@ -133,8 +136,7 @@ async def test_log_probabilities_of_every_token(local: LocalProvider, install: I
 
 
 async def test_a_completion_with_log_probabilities(local: LocalProvider, install: Install) -> None:
-    only_ascii = {str(token): -100.0 for token in range(97, 260)}
-    sampling = Sampling(max_tokens=6, temperature=0, logprobs=True, logit_bias=only_ascii)
+    sampling = Sampling(max_tokens=6, temperature=0, logprobs=True, logit_bias=ONLY_ASCII)
     events = await ask(local, install(), CompletionRequest(prompt="once", sampling=sampling))
     assert of(Usage, events)[0].input == 4
     assert of(Finished, events) == [Finished("length")]
@@ -196,16 +198,16 @@ async def test_tokens_of_an_answer_lead_on(local: LocalProvider, install: Instal
     assert of(Usage, second)[0].input > len(context)
     assert of(Finished, second)[-1].context[: len(context)] == context
     completion = CompletionRequest(
-        prompt="on", sampling=Sampling(max_tokens=2), local=LocalOptions(context=context, return_context=True)
+        prompt="on",
+        sampling=Sampling(max_tokens=2, logit_bias=ONLY_ASCII),
+        local=LocalOptions(context=context, return_context=True),
     )
     third = await ask(local, name, completion)
     assert of(Usage, third)[0].input == len(context) + 2
     assert len(of(Finished, third)[-1].context) == len(context) + 4
 
 
-THINKING = CHATML.replace(
-    "assistant\n", "assistant\n{% if enable_thinking %}<think>{% else %}<think></think>{% endif %}"
-)
+THINKING = CHATML + "{% if enable_thinking %}<think>{% else %}<think></think>{% endif %}"
 TOOLS = "{% if tools %}{{ tools | tojson }}{% endif %}" + CHATML
 
 
@@ -311,7 +313,7 @@ async def test_a_long_completion_loses_its_beginning_and_says_so(local: LocalPro
 
 
 async def test_an_answer_ends_where_the_context_does(local: LocalProvider, install: Install) -> None:
-    sampling = Sampling(logit_bias={"2": -100})
+    sampling = Sampling(logit_bias=ONLY_ASCII)
     events = await ask(local, install(), CompletionRequest(prompt="a" * 400, sampling=sampling))
     assert of(Finished, events)[0].reason == "length"
     assert of(Usage, events)[0].output == 512 - 400
@@ -331,7 +333,7 @@ async def test_nothing_to_answer_only_loads_or_unloads(local: LocalProvider, ins
 
 
 async def test_a_caller_who_leaves_frees_the_slot(local: LocalProvider, install: Install, engine: Engine) -> None:
-    request = CompletionRequest(prompt="a", sampling=Sampling(logit_bias={"2": -100}), local=LocalOptions(num_ctx=2048))
+    request = CompletionRequest(prompt="a", sampling=Sampling(logit_bias=ONLY_ASCII), local=LocalOptions(num_ctx=2048))
     name = install()
     stream: Any = local.stream(Job(model=name, stream=True, decode=lambda: request))
     async with aclosing(stream):
@@ -357,7 +359,7 @@ async def test_a_worker_killed_mid_answer_is_an_error_and_the_next_call_works(
     local: LocalProvider, install: Install, engine: Engine
 ) -> None:
     name = install()
-    request = CompletionRequest(prompt="a", sampling=Sampling(logit_bias={"2": -100}), local=LocalOptions(num_ctx=2048))
+    request = CompletionRequest(prompt="a", sampling=Sampling(logit_bias=ONLY_ASCII), local=LocalOptions(num_ctx=2048))
     events = local.stream(Job(model=name, stream=True, decode=lambda: request))
     assert isinstance(await anext(events), TextDelta)
     os.kill(engine.status()[0].pid, signal.SIGKILL)
