@@ -45,11 +45,11 @@ class Conversation:
         self.protocol.connection_made(self.transport)
 
     async def settle(self) -> None:
-        """Let every task run until nothing more comes."""
+        """Let every task run until nothing more comes; one may wait for a body that never ends."""
         quiet, before = 0, -1
-        while quiet < 5:
+        while quiet < 30:
             await asyncio.sleep(0)
-            quiet = quiet + 1 if len(self.transport.written) == before and not self.state.tasks else 0
+            quiet = quiet + 1 if len(self.transport.written) == before else 0
             before = len(self.transport.written)
 
     async def say(self, data: bytes) -> None:
