@@ -150,8 +150,12 @@ class Journal:
 
     def unfolded(self, session: Session, run_id: str) -> list[Recorded]:
         """The events whose `fold` is the run's state: all of them, or those since the last `run.folded`."""
-        folded = session.connection().execute(select(RunRow.folded_seq).where(RunRow.id == run_id)).scalar_one()
-        return self.read(session, run_id, max(folded - 1, 0))
+        return self.read(session, run_id, max(self.folded_seq(session, run_id) - 1, 0))
+
+    def folded_seq(self, session: Session, run_id: str) -> int:
+        """The seq of the last `run.folded` event; 0 if there is none."""
+        found = select(RunRow.folded_seq).where(RunRow.id == run_id)
+        return int(session.connection().execute(found).scalar_one())
 
     def prune(self, session: Session, run_id: str, folded_seq: int) -> list[str]:
         """Remove the delta slices before the `run.folded` event `folded_seq`; returns blobs nothing refers to now."""

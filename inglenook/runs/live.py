@@ -205,12 +205,12 @@ class Stream:
         return reset_frame(Position(self.epoch, self.seq, len(self.tail)), state, self.status)
 
     async def follow(
-        self, after: Position | None, journal: Callable[[int, int], Awaitable[list[Recorded]]]
+        self, after: Position | None, journal: Callable[[int, int], Awaitable[list[Recorded] | None]]
     ) -> AsyncGenerator[WatchFrame, None]:
         """Frames from `after` on until the execution is over.
 
         Args:
-            journal: Reads the run's events with `after < seq <= upto`.
+            journal: Reads the run's events with `after < seq <= upto`; None when some of them were pruned.
         """
         watcher = _Watcher(self._backlog)
         self._watchers.add(watcher)
@@ -220,7 +220,7 @@ class Stream:
             frames = None
             if after is not None and after.epoch == end.epoch and after.seq <= end.seq:
                 events = await journal(after.seq, end.seq) if after.seq < end.seq else []
-                frames = catch_up(after, events, end, tail)
+                frames = None if events is None else catch_up(after, events, end, tail)
             if frames is None:
                 watcher.restart()
                 frames = [self.snapshot()]

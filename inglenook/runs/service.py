@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import weakref
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from functools import partial
 from typing import Any
@@ -51,7 +51,8 @@ class Runs:
         self._changes: weakref.WeakValueDictionary[str, asyncio.Event] = weakref.WeakValueDictionary()
         self._forgetting: set[asyncio.Task[None]] = set()
         self._renewing: asyncio.Task[None] | None = None
-        self._stopping = False
+        #: Watchers are told what there is, and let go.
+        self._stopped = False
 
     def register(self, kind: RunKind) -> None:
         """Make a kind of run known; before `start`."""
@@ -61,6 +62,7 @@ class Runs:
 
     async def start(self) -> None:
         """Take over what a dead process left, then execute what is queued."""
+        self._stopped = False
         await self._dispatch.start(self._executor.execute)
         queued = await self._executor.take_over(sole=self._dispatch.sole)
         for run_id in queued:
@@ -73,7 +75,6 @@ class Runs:
         Runs that resume are released at once; the others get `grace` seconds to finish, then are interrupted with
         what had arrived kept. Watchers are let go.
         """
-        self._stopping = True
         await self._dispatch.close()
         for execution in self._executor.all():
             if execution.kind.on_crash == "resume":
@@ -89,6 +90,7 @@ class Runs:
             await asyncio.wait(self._forgetting)
         if self._renewing is not None:
             self._renewing.cancel()
+        self._stopped = True
         for execution in self._executor.all():
             execution.close()
         for run_id in list(self._changes):
@@ -207,11 +209,12 @@ class Runs:
                         position = Position.parse(frame.id)
                         yield frame
                 continue
+            last = self._stopped  # asked before reading: what is read then is all there will be
             stored, over = await self._stored(run_id, position)
             for frame in stored:
                 position = Position.parse(frame.id)
                 yield frame
-            if over or self._stopping:
+            if over or last:
                 return
             await changed.wait()
 
@@ -276,9 +279,15 @@ class Runs:
         self._forgetting.add(forgetting)
         forgetting.add_done_callback(self._forgetting.discard)
 
-    def _reader(self, run_id: str) -> Any:
-        async def read(after: int, upto: int) -> list[Recorded]:
-            return await self._store.read(lambda s: self._journal.read(s, run_id, after, upto))
+    def _reader(self, run_id: str) -> Callable[[int, int], Awaitable[list[Recorded] | None]]:
+        async def read(after: int, upto: int) -> list[Recorded] | None:
+            def within(session: Session) -> list[Recorded] | None:
+                # The run may have ended, and its slices be gone, since the stream was asked.
+                if self._journal.folded_seq(session, run_id) > after:
+                    return None
+                return self._journal.read(session, run_id, after, upto)
+
+            return await self._store.read(within)
 
         return read
 

@@ -15,7 +15,7 @@ from inglenook.runs.tables import RunRow
 from inglenook.store.blobs import Blobs
 from inglenook.store.database import Store
 from tests.runs.conftest import House
-from tests.support.runs import Told, begin, notes, to_end, until
+from tests.support.runs import Told, begin, notes, to_end
 from tests.support.runs_child import BIG
 
 ROOT = Path(__file__).parents[2]
@@ -154,17 +154,18 @@ async def test_an_unknown_kind_is_left_for_a_server_that_knows_it(
 
 
 async def test_a_graceful_stop_lets_work_finish_within_the_grace(store: Store, house: House) -> None:
-    stopping = asyncio.Event()
+    begun, stopping = asyncio.Event(), asyncio.Event()
 
     async def work(run: RunContext) -> None:
         run.delta({"n": 0})
+        begun.set()
         await stopping.wait()
         run.delta({"n": 1})
 
     runs, _ = await house.runs(work)
     run_id = await begin(store, runs)
     watching = asyncio.create_task(to_end(runs, run_id))
-    await until(runs, run_id, "run.started")
+    await begun.wait()
     stop = asyncio.create_task(runs.stop(grace=20))
     stopping.set()
     await stop
@@ -177,18 +178,23 @@ async def test_a_graceful_stop_interrupts_or_releases_what_goes_on(store: Store,
         run.delta({"n": 0})
         await run.append(RunEvent(type="told.step", payload={}))
         run.delta({"n": 1})
+        await run.append(RunEvent(type="told.ready", payload={}))
+        run.delta({"n": 2})
+        ready.release()
         await asyncio.Event().wait()
+
+    ready = asyncio.Semaphore(0)
 
     runs, kind = await house.runs(work, start=False, slice=3600)
     runs.register(other := Told(work, name="resumes", on_crash="resume"))
     await runs.start()
     cut, released = await begin(store, runs), await begin(store, runs, kind="resumes")
     watching = [asyncio.create_task(to_end(runs, run_id)) for run_id in (cut, released)]
-    for run_id in (cut, released):
-        await until(runs, run_id, "told.step")
+    for _ in (cut, released):
+        await ready.acquire()
     await runs.stop(grace=0)
     clients = await asyncio.gather(*watching)
-    assert [c.numbers for c in clients] == [[0, 1], [0, 1]]
+    assert [c.numbers for c in clients] == [[0, 1, 2], [0, 1, 2]]
     assert [c.over for c in clients] == [True, False]
     assert clients[0].status == "interrupted"
     assert [s[1] for s in kind.settled] == ["interrupted"]
@@ -201,7 +207,7 @@ async def test_a_graceful_stop_interrupts_or_releases_what_goes_on(store: Store,
         run.delta({"n": len(run.state["n"])})
 
     later, _ = await house.runs(rest, name="resumes", on_crash="resume")
-    assert (await to_end(later, released)).numbers == [0, 1, 2]
+    assert (await to_end(later, released)).numbers == [0, 1, 2, 3]
 
 
 async def test_a_run_made_while_the_server_stops_waits_for_the_next_start(store: Store, house: House) -> None:

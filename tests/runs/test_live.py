@@ -86,6 +86,33 @@ async def test_a_delta_reaches_all_watchers_before_it_is_journaled(store: Store,
         assert (await anext(back)).data == {"deltas": [{"n": 0}]}
 
 
+async def test_slices_pruned_while_a_watcher_catches_up_are_not_missed(store: Store, house: House) -> None:
+    """The run ends, and its slices go, between a watcher's joining the stream and its reading the journal."""
+    proceed = asyncio.Event()
+
+    async def work(run: RunContext) -> None:
+        run.delta({"n": 0})
+        await run.append(RunEvent(type="told.step", payload={}))
+        run.delta({"n": 1})
+        await proceed.wait()
+
+    runs, _ = await house.runs(work, slice=3600)
+    run_id = await begin(store, runs)
+    await until(runs, run_id, "told.step")
+    stream = runs._executor.stream(run_id)
+    assert stream is not None
+
+    async def late(after: int, upto: int) -> list[Recorded] | None:
+        proceed.set()
+        await to_end(runs, run_id)
+        return await runs._reader(run_id)(after, upto)
+
+    client = Client()
+    async for frame in stream.follow(Position(1, 1, 0), late):
+        client.take(frame)
+    assert client.numbers == [0, 1]
+
+
 @pytest.mark.parametrize("seed", range(12))
 async def test_no_gap_and_no_duplicate_however_often_the_connection_breaks(
     store: Store, house: House, seed: int
