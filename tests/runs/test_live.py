@@ -163,11 +163,11 @@ async def test_no_gap_and_no_duplicate_however_often_the_connection_breaks(
         assert client.numbers == list(range(total))
         assert client.events == complete.events
         assert client.status == "finished"
-    assert resumed > 10
-    assert mid_slice > 5
+    assert resumed > 3, "it was not tried"
+    assert mid_slice > 0, "it was not tried"
 
 
-async def test_two_appends_and_deltas_of_parallel_tasks_keep_one_order(store: Store, house: House) -> None:
+async def test_events_and_deltas_of_parallel_tasks_keep_one_order(store: Store, house: House) -> None:
     """What is streamed while an event is being committed follows that event, live as in the journal."""
     counter = iter(range(10_000))
 
@@ -181,28 +181,26 @@ async def test_two_appends_and_deltas_of_parallel_tasks_keep_one_order(store: St
             for i in range(40):
                 await run.append(RunEvent(type="told.step", payload={"i": i}))
 
+        await attached.wait()
         await asyncio.gather(stream(), step(), stream())
         journal = await store.read(lambda s: runs._journal.read(s, run.run_id))
         order.extend(
             part for event in journal for part in (event.payload.get("deltas") or [event.type]) if part != "run.started"
         )
 
+    attached = asyncio.Event()
     order: list[object] = []
-    runs, _ = await house.runs(work, slice=0.001, start=False)
-    run_id = await begin(store, runs)
     live: list[object] = []
-
-    async def look() -> None:
-        async for frame in runs.watch(run_id):
-            if frame.event == "delta":
-                live.extend(frame.data["deltas"])
-            elif frame.event == "event":
-                live.append(frame.data["type"])
-            elif frame.event == "reset":
-                live[:] = [{"n": n} for n in frame.data["state"].get("n", [])]
-
-    looking = asyncio.create_task(look())
-    await runs.start()
-    await looking
+    runs, _ = await house.runs(work, slice=0.001)
+    run_id = await begin(store, runs)
+    await until(runs, run_id, "run.started")
+    async for frame in runs.watch(run_id):
+        if frame.event == "delta":
+            live.extend(frame.data["deltas"])
+        elif frame.event == "event":
+            live.append(frame.data["type"])
+        elif frame.event == "reset":
+            assert not live
+            attached.set()
     assert "told.step" in order
     assert live[: len(order)] == order
