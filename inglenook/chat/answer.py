@@ -3,9 +3,9 @@
 A crash interrupts it: what was journaled is kept in the message, and a person may have it continued.
 """
 
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import Callable
 from contextlib import aclosing
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 from msgspec import Struct
 from sqlalchemy.orm import Session
@@ -121,7 +121,7 @@ class ChatAnswer:
             deltas.add("reasoning", draft.reasoning)
             deltas.add("text", draft.text)
             # Closing at once, not when the collector comes by, is what stops the model.
-            async with aclosing(cast("AsyncGenerator[Event, None]", self._gateway.call(call))) as events:
+            async with aclosing(self._gateway.call(call)) as events:
                 async for event in events:
                     if (fact := _take(draft, deltas, event)) is not None:
                         deltas.flush()
