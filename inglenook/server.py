@@ -41,6 +41,7 @@ from inglenook.kit.http.outbound import Outbound
 from inglenook.kit.http.pool import HttpPool
 from inglenook.kit.loop import LagMonitor
 from inglenook.kit.static import WebInterface
+from inglenook.kit.tls import check_certificate
 from inglenook.models.api import router as models_router
 from inglenook.models.catalogue import Catalogue
 from inglenook.models.engine.service import Engine
@@ -311,8 +312,9 @@ async def run_server(settings: Settings, *, say: Callable[[str], None]) -> None:
 
     Raises:
         DataLocked: another process holds the data directory.
-        BadInput: the address cannot be bound.
+        BadInput: the address cannot be bound, or the certificate cannot be used.
     """
+    check_certificate(settings.tls_cert, settings.tls_key)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
