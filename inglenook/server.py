@@ -28,6 +28,7 @@ from inglenook.accounts.permissions import public
 from inglenook.accounts.service import Accounts
 from inglenook.chat.api import router as chat_router
 from inglenook.chat.service import Chat
+from inglenook.gateway.faces.ollama import OllamaFace
 from inglenook.gateway.faces.openai import OpenAIFace
 from inglenook.gateway.gateway import Gateway
 from inglenook.gateway.ledger import Ledger
@@ -257,7 +258,10 @@ class Listeners:
     def table(self, *, local: bool = False, ollama_only: bool = False) -> WireTable:
         """The inference routes of one listener."""
         house = self._house
-        routes = OpenAIFace(house.gateway, house.catalogue).routes()
+        ollama = OllamaFace(house.gateway, house.catalogue, house.engine, house.model_store, house.settings)
+        routes = ollama.routes(with_root=ollama_only)
+        if not ollama_only:
+            routes += OpenAIFace(house.gateway, house.catalogue).routes()
         return WireTable(
             routes,
             hosts=house.hosts,
