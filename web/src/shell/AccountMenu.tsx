@@ -1,9 +1,9 @@
-import { Trans, useLingui } from "@lingui/react/macro";
+import { useLingui } from "@lingui/react/macro";
 import { useNavigate } from "@tanstack/react-router";
 import { ChevronsUpDown, Keyboard, LogOut, Moon, Sun, UserRound } from "lucide-react";
 
 import { signOut, useMe } from "@/features/accounts/session";
-import { Menu, MenuItem } from "@/ui/Menu";
+import { Menu } from "@/ui/Menu";
 import { isDark, useTheme } from "@/ui/theme";
 import { toastError } from "@/ui/toasts";
 
@@ -17,6 +17,12 @@ export function AccountMenu() {
   const { open, close } = useWindows();
   const { theme, setTheme } = useTheme();
   const dark = isDark(theme);
+  const leave = () => {
+    signOut().then(() => {
+      close();
+      return navigate({ to: "/login" });
+    }, toastError);
+  };
   const trigger = (
     <button
       type="button"
@@ -30,28 +36,26 @@ export function AccountMenu() {
   );
   return (
     <div className="border-t border-line p-2">
-      <Menu trigger={trigger} side="top" align="start">
-        <MenuItem
-          icon={dark ? <Sun size={16} /> : <Moon size={16} />}
-          onClick={() => setTheme(dark ? "light" : "dark")}
-        >
-          {dark ? <Trans>Light theme</Trans> : <Trans>Dark theme</Trans>}
-        </MenuItem>
-        <MenuItem icon={<Keyboard size={16} />} onClick={() => open("shortcuts")}>
-          <Trans>Keyboard shortcuts</Trans>
-        </MenuItem>
-        <MenuItem
-          icon={<LogOut size={16} />}
-          onClick={() => {
-            signOut().then(() => {
-              close();
-              return navigate({ to: "/login" });
-            }, toastError);
-          }}
-        >
-          <Trans>Sign out</Trans>
-        </MenuItem>
-      </Menu>
+      <Menu
+        trigger={trigger}
+        side="top"
+        align="start"
+        entries={[
+          {
+            id: "theme",
+            icon: dark ? <Sun size={16} /> : <Moon size={16} />,
+            name: dark ? t`Light theme` : t`Dark theme`,
+            run: () => setTheme(dark ? "light" : "dark"),
+          },
+          {
+            id: "keys",
+            icon: <Keyboard size={16} />,
+            name: t`Keyboard shortcuts`,
+            run: () => open("shortcuts"),
+          },
+          { id: "out", icon: <LogOut size={16} />, name: t`Sign out`, run: leave },
+        ]}
+      />
     </div>
   );
 }

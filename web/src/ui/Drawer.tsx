@@ -1,33 +1,16 @@
-import { Dialog as Base } from "@base-ui/react/dialog";
-import clsx from "clsx";
-import type { ReactNode } from "react";
+import { lazy, Suspense, useState } from "react";
 
-export interface DrawerProps {
-  open: boolean;
-  onClose: () => void;
-  label: string;
-  side?: "start" | "end";
-  children: ReactNode;
-}
+import type { DrawerPanelProps } from "./DrawerPanel";
 
-/** A panel that slides in from the side: navigation on phones, settings of a chat. */
-export function Drawer({ open, onClose, label, side = "start", children }: DrawerProps) {
-  return (
-    <Base.Root open={open} onOpenChange={(next) => !next && onClose()}>
-      <Base.Portal>
-        <Base.Backdrop className="backdrop z-20" />
-        <Base.Popup
-          aria-label={label}
-          className={clsx(
-            "drawer fixed inset-y-0 z-20 flex max-w-[calc(100vw-48px)] flex-col bg-paper shadow-float",
-            side === "start"
-              ? "left-0 w-72 border-r border-line"
-              : "drawer-end right-0 w-96 border-l border-line",
-          )}
-        >
-          {children}
-        </Base.Popup>
-      </Base.Portal>
-    </Base.Root>
-  );
+const DrawerPanel = lazy(() => import("./DrawerPanel").then(({ DrawerPanel }) => ({ default: DrawerPanel })));
+
+/** A panel at the side; what draws it is loaded when it is first opened. */
+export function Drawer(props: DrawerPanelProps) {
+  const [wanted, setWanted] = useState(props.open);
+  if (props.open && !wanted) setWanted(true);
+  return wanted ? (
+    <Suspense>
+      <DrawerPanel {...props} />
+    </Suspense>
+  ) : null;
 }

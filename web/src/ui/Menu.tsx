@@ -1,49 +1,30 @@
-import { Menu as Base } from "@base-ui/react/menu";
-import clsx from "clsx";
-import type { ReactElement, ReactNode } from "react";
+import { cloneElement, lazy, type ReactElement, type ReactNode, Suspense, useState } from "react";
+
+const MenuPopup = lazy(() => import("./MenuPopup").then(({ MenuPopup }) => ({ default: MenuPopup })));
+
+export interface MenuEntry {
+  id: string;
+  name: ReactNode;
+  icon?: ReactNode;
+  danger?: boolean;
+  run: () => void;
+}
 
 export interface MenuProps {
-  trigger: ReactElement;
-  children: ReactNode;
+  /** A button; it must pass its props on. */
+  trigger: ReactElement<{ onClick?: () => void; "aria-haspopup"?: "menu" }>;
+  entries: readonly MenuEntry[];
   side?: "top" | "bottom";
   align?: "start" | "end";
 }
 
-/** A list of acts that opens from a button. */
-export function Menu({ trigger, children, side = "bottom", align = "end" }: MenuProps) {
+/** A list of acts that opens from a button. What draws it is loaded when it is first wanted. */
+export function Menu({ trigger, ...rest }: MenuProps) {
+  const [wanted, setWanted] = useState(false);
+  if (!wanted) return cloneElement(trigger, { onClick: () => setWanted(true), "aria-haspopup": "menu" });
   return (
-    <Base.Root>
-      <Base.Trigger render={trigger} />
-      <Base.Portal>
-        <Base.Positioner side={side} align={align} sideOffset={4} className="z-40 outline-none">
-          <Base.Popup className="floating min-w-44 p-1 outline-none">{children}</Base.Popup>
-        </Base.Positioner>
-      </Base.Portal>
-    </Base.Root>
-  );
-}
-
-export interface MenuItemProps {
-  icon?: ReactNode;
-  danger?: boolean;
-  disabled?: boolean;
-  onClick: () => void;
-  children: ReactNode;
-}
-
-export function MenuItem({ icon, danger = false, disabled = false, onClick, children }: MenuItemProps) {
-  return (
-    <Base.Item
-      disabled={disabled}
-      onClick={onClick}
-      className={clsx(
-        "flex min-h-9 cursor-default items-center gap-3 rounded-sm px-3 text-sm outline-none select-none",
-        "data-disabled:opacity-50 data-highlighted:bg-hover",
-        danger && "text-danger",
-      )}
-    >
-      {icon}
-      {children}
-    </Base.Item>
+    <Suspense fallback={trigger}>
+      <MenuPopup trigger={trigger} {...rest} />
+    </Suspense>
   );
 }

@@ -6,7 +6,7 @@ import type { GroupInfo, UserInfo } from "@/api/types";
 import { Confirm } from "@/ui/Confirm";
 import { Dialog } from "@/ui/Dialog";
 import { IconButton } from "@/ui/IconButton";
-import { Menu, MenuItem } from "@/ui/Menu";
+import { Menu } from "@/ui/Menu";
 import { toastError } from "@/ui/toasts";
 
 import { GroupForm } from "./GroupForm";
@@ -29,14 +29,17 @@ export function GroupRow({ group, users }: { group: GroupInfo; users: readonly U
         trigger={
           <IconButton small tip="none" label={t`More for ${group.name}`} icon={<Ellipsis size={16} />} />
         }
-      >
-        <MenuItem icon={<Pencil size={16} />} onClick={() => setWindow("edit")}>
-          <Trans>Edit</Trans>
-        </MenuItem>
-        <MenuItem danger icon={<Trash2 size={16} />} onClick={() => setWindow("delete")}>
-          <Trans>Delete</Trans>
-        </MenuItem>
-      </Menu>
+        entries={[
+          { id: "edit", icon: <Pencil size={16} />, name: t`Edit`, run: () => setWindow("edit") },
+          {
+            id: "delete",
+            icon: <Trash2 size={16} />,
+            name: t`Delete`,
+            danger: true,
+            run: () => setWindow("delete"),
+          },
+        ]}
+      />
       <Dialog open={window === "edit"} onClose={close} title={t`Edit ${group.name}`}>
         <GroupForm group={group} users={users} onDone={close} />
       </Dialog>

@@ -6,7 +6,7 @@ import type { UserInfo } from "@/api/types";
 import { date } from "@/i18n/format";
 import { Confirm } from "@/ui/Confirm";
 import { IconButton } from "@/ui/IconButton";
-import { Menu, MenuItem } from "@/ui/Menu";
+import { Menu } from "@/ui/Menu";
 import { toastError } from "@/ui/toasts";
 
 import { useChangeUser, useDeleteUser } from "./people";
@@ -43,25 +43,29 @@ export function UserRow({ user, groups }: { user: UserInfo; groups: readonly str
           trigger={
             <IconButton small tip="none" label={t`More for ${user.name}`} icon={<Ellipsis size={16} />} />
           }
-        >
-          <MenuItem
-            icon={<Shield size={16} />}
-            onClick={() =>
-              change.mutate({ id: user.id, role: isAdmin ? "member" : "admin" }, { onError: toastError })
-            }
-          >
-            {isAdmin ? <Trans>Make a member</Trans> : <Trans>Make an administrator</Trans>}
-          </MenuItem>
-          <MenuItem
-            icon={<Ban size={16} />}
-            onClick={() => change.mutate({ id: user.id, disabled: !user.disabled }, { onError: toastError })}
-          >
-            {user.disabled ? <Trans>Enable</Trans> : <Trans>Disable</Trans>}
-          </MenuItem>
-          <MenuItem danger icon={<Trash2 size={16} />} onClick={() => setAsking(true)}>
-            <Trans>Delete</Trans>
-          </MenuItem>
-        </Menu>
+          entries={[
+            {
+              id: "role",
+              icon: <Shield size={16} />,
+              name: isAdmin ? t`Make a member` : t`Make an administrator`,
+              run: () =>
+                change.mutate({ id: user.id, role: isAdmin ? "member" : "admin" }, { onError: toastError }),
+            },
+            {
+              id: "disable",
+              icon: <Ban size={16} />,
+              name: user.disabled ? t`Enable` : t`Disable`,
+              run: () => change.mutate({ id: user.id, disabled: !user.disabled }, { onError: toastError }),
+            },
+            {
+              id: "delete",
+              icon: <Trash2 size={16} />,
+              name: t`Delete`,
+              danger: true,
+              run: () => setAsking(true),
+            },
+          ]}
+        />
       )}
       <Confirm
         open={asking}

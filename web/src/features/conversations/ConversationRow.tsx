@@ -1,4 +1,4 @@
-import { Trans, useLingui } from "@lingui/react/macro";
+import { useLingui } from "@lingui/react/macro";
 import { Link, useNavigate, useParams } from "@tanstack/react-router";
 import clsx from "clsx";
 import { Ellipsis, Pencil, Trash2 } from "lucide-react";
@@ -7,7 +7,7 @@ import { memo, useState } from "react";
 import type { Conversation } from "@/api/types";
 import { useWindows } from "@/shell/windows";
 import { IconButton } from "@/ui/IconButton";
-import { Menu, MenuItem } from "@/ui/Menu";
+import { Menu } from "@/ui/Menu";
 
 import { deleteWithUndo } from "./deletion";
 import { TitleInput } from "./TitleInput";
@@ -24,6 +24,11 @@ export const ConversationRow = memo(function ConversationRow({
   const active = useParams({ strict: false, select: ({ id }) => id === conversation.id });
   const [renaming, setRenaming] = useState(false);
   const title = conversation.title || t`New chat`;
+
+  const remove = () => {
+    deleteWithUndo(conversation.id, title);
+    if (active) void navigate({ to: "/" });
+  };
 
   if (renaming) return <TitleInput conversation={conversation} onDone={() => setRenaming(false)} />;
   return (
@@ -56,21 +61,11 @@ export const ConversationRow = memo(function ConversationRow({
             )}
           />
         }
-      >
-        <MenuItem icon={<Pencil size={16} />} onClick={() => setRenaming(true)}>
-          <Trans>Rename</Trans>
-        </MenuItem>
-        <MenuItem
-          danger
-          icon={<Trash2 size={16} />}
-          onClick={() => {
-            deleteWithUndo(conversation.id, title);
-            if (active) void navigate({ to: "/" });
-          }}
-        >
-          <Trans>Delete</Trans>
-        </MenuItem>
-      </Menu>
+        entries={[
+          { id: "rename", icon: <Pencil size={16} />, name: t`Rename`, run: () => setRenaming(true) },
+          { id: "delete", icon: <Trash2 size={16} />, name: t`Delete`, danger: true, run: remove },
+        ]}
+      />
     </div>
   );
 });

@@ -7,7 +7,7 @@ import { bytes } from "@/i18n/format";
 import { Button } from "@/ui/Button";
 import { Confirm } from "@/ui/Confirm";
 import { IconButton } from "@/ui/IconButton";
-import { Menu, MenuItem } from "@/ui/Menu";
+import { Menu } from "@/ui/Menu";
 import { toastError } from "@/ui/toasts";
 
 import { Capabilities } from "./Capabilities";
@@ -47,11 +47,16 @@ export function LocalModel({ model, mayManage }: { model: ModelInfo; mayManage: 
             trigger={
               <IconButton small tip="none" label={t`More for ${model.name}`} icon={<Ellipsis size={16} />} />
             }
-          >
-            <MenuItem danger icon={<Trash2 size={16} />} onClick={() => setAsking(true)}>
-              <Trans>Delete</Trans>
-            </MenuItem>
-          </Menu>
+            entries={[
+              {
+                id: "delete",
+                icon: <Trash2 size={16} />,
+                name: t`Delete`,
+                danger: true,
+                run: () => setAsking(true),
+              },
+            ]}
+          />
         ) : null}
       </div>
       <Confirm

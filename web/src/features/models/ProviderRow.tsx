@@ -7,7 +7,7 @@ import { Button } from "@/ui/Button";
 import { Confirm } from "@/ui/Confirm";
 import { Dialog } from "@/ui/Dialog";
 import { IconButton } from "@/ui/IconButton";
-import { Menu, MenuItem } from "@/ui/Menu";
+import { Menu } from "@/ui/Menu";
 import { toastError } from "@/ui/toasts";
 
 import { ChooseModels } from "./ChooseModels";
@@ -43,22 +43,24 @@ export function ProviderRow({ provider, kind }: { provider: Provider; kind: Prov
           trigger={
             <IconButton small tip="none" label={t`More for ${provider.name}`} icon={<Ellipsis size={16} />} />
           }
-        >
-          <MenuItem icon={<Pencil size={16} />} onClick={() => setWindow("edit")}>
-            <Trans>Edit</Trans>
-          </MenuItem>
-          <MenuItem
-            icon={<Power size={16} />}
-            onClick={() =>
-              change.mutate({ id: provider.id, enabled: !provider.enabled }, { onError: toastError })
-            }
-          >
-            {provider.enabled ? <Trans>Switch off</Trans> : <Trans>Switch on</Trans>}
-          </MenuItem>
-          <MenuItem danger icon={<Trash2 size={16} />} onClick={() => setWindow("remove")}>
-            <Trans>Remove</Trans>
-          </MenuItem>
-        </Menu>
+          entries={[
+            { id: "edit", icon: <Pencil size={16} />, name: t`Edit`, run: () => setWindow("edit") },
+            {
+              id: "switch",
+              icon: <Power size={16} />,
+              name: provider.enabled ? t`Switch off` : t`Switch on`,
+              run: () =>
+                change.mutate({ id: provider.id, enabled: !provider.enabled }, { onError: toastError }),
+            },
+            {
+              id: "remove",
+              icon: <Trash2 size={16} />,
+              name: t`Remove`,
+              danger: true,
+              run: () => setWindow("remove"),
+            },
+          ]}
+        />
       </div>
       <Dialog open={window === "edit"} onClose={close} title={t`Edit ${provider.name}`}>
         <ProviderForm kinds={kind ? [kind] : []} provider={provider} onDone={close} />

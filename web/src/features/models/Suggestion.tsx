@@ -5,7 +5,7 @@ import type { SuggestionInfo } from "@/api/types";
 import { bytes, languageName } from "@/i18n/format";
 import { Button } from "@/ui/Button";
 import { IconButton } from "@/ui/IconButton";
-import { Menu, MenuItem } from "@/ui/Menu";
+import { Menu } from "@/ui/Menu";
 import { toastError } from "@/ui/toasts";
 
 import { usePull, usePulls } from "./queries";
@@ -53,13 +53,12 @@ export function Suggestion({ suggestion }: { suggestion: SuggestionInfo }) {
             trigger={
               <IconButton small tip="none" label={t`Other sources`} icon={<ChevronDown size={16} />} />
             }
-          >
-            {suggestion.sources.map(({ source }) => (
-              <MenuItem key={source} onClick={() => get(source)}>
-                {source}
-              </MenuItem>
-            ))}
-          </Menu>
+            entries={suggestion.sources.map(({ source }) => ({
+              id: source,
+              name: source,
+              run: () => get(source),
+            }))}
+          />
         ) : null}
       </div>
     </li>
