@@ -76,8 +76,8 @@ class WireProtocol(HttpToolsProtocol):
         self._wire: Exchange | None = None  # the request being read, if it is one of ours
         self._turn: Any = None  # the exchange or cycle being answered
         self._deaf = False  # what still comes is thrown away
-        self._silent = 0  # bytes parsed since the last that led to something
-        self._head_size = 0
+        self._silent = 0  # bytes parsed since the last that led to something; at least those of an unfinished head
+        self._at_most = 0  # bytes that the head being read can have
         self._stash = b""  # received, not parsed: the pipeline is full
         self._deadline = 0.0
         self._timer: asyncio.TimerHandle | None = None
@@ -127,7 +127,7 @@ class WireProtocol(HttpToolsProtocol):
 
     def _feed(self, data: bytes) -> bytes:
         """Parse `data`; returns what a declined upgrade left of it."""
-        silent = self._silent + len(data)
+        self._at_most = silent = self._silent + len(data)
         self._silent = 0
         self._heard = False
         try:
@@ -143,12 +143,15 @@ class WireProtocol(HttpToolsProtocol):
                     log.error("cannot take the request", exc_info=cause)
                     self._refuse(InglenookError())
             return b""
-        if not self._heard:
-            self._silent = silent
-            if silent > self.limits.head:
+        if self._where == "head" or not self._heard:
+            self._silent = len(data) if self._heard else silent
+            if self._silent > self.limits.head + _SLICE:
                 self._refuse(HeadTooLarge(f"more than {self.limits.head} bytes of header fields"))
-        elif self._where == "body":
+                return b""
+        if self._where == "body":
             self._expect_within(self.limits.body_timeout)
+        elif self._where == "head" and not self._deadline:
+            self._expect_within(self.limits.head_timeout)
         return b""
 
     def _upgrade(self, rest: bytes) -> bytes:
@@ -184,22 +187,20 @@ class WireProtocol(HttpToolsProtocol):
             raise _Stop
         self._where = "head"
         self._wire = None
-        self._head_size = 0
+        self._deadline = 0.0
         self.url = b""
         self.headers = []
         self.expect_100_continue = False
-        self._expect_within(self.limits.head_timeout)
 
     def on_url(self, url: bytes) -> None:
         self.url += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self._head_size += len(name) + len(value)
         if self._where == "body":
             return  # a trailer: it may not add to what the head said
         self.headers.append((name.lower(), value))
-        if len(self.headers) > self.limits.fields or self._head_size > self.limits.head:
-            self._stop(HeadTooLarge())
+        if len(self.headers) > self.limits.fields:
+            self._stop(HeadTooLarge(f"more than {self.limits.fields} header fields"))
 
     def on_headers_complete(self) -> None:
         self._heard = True
@@ -268,6 +269,10 @@ class WireProtocol(HttpToolsProtocol):
 
     def _check_head(self, version: str, fields: dict[bytes, bytes]) -> None:
         """Refuse what is wrong with any request, whoever would answer it."""
+        if self._at_most > self.limits.head:
+            size = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
+            if size > self.limits.head:
+                self._stop(HeadTooLarge(f"more than {self.limits.head} bytes of header fields"))
         if version not in ("1.1", "1.0"):
             self._stop(Refused("this server speaks HTTP/1.1"))
         host = fields.get(b"host")
