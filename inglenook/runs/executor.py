@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from msgspec import structs
@@ -45,6 +45,13 @@ _CLAIM = (
 _CANCELS = select(_inputs.id).where(
     _inputs.run_id == bindparam("run"), _inputs.consumed_at.is_(None), _inputs.kind == CANCEL
 )
+
+
+class _Loaded(NamedTuple):
+    events: list[Recorded]
+    cancelled: bool
+    state: dict[str, Any]
+    error: Exception | None
 
 
 class Executor:
@@ -161,30 +168,31 @@ class Executor:
             until = at + int(self._host.timing.lease * 1000)
             started = Entry("run.started", f'{{"epoch":{claimed.epoch}}}', None)
             self._host.journal.append(session, run_id, claimed.epoch, [started], at=at, lease_until=until)
-        if connection.execute(_CANCELS, {"run": run_id}).first() is not None:
-            execution.stop("cancel")
         after_commit(session, lambda: self._executions.update({run_id: execution}))
         return execution
 
     async def _open(self, execution: Execution) -> bool:
         """Let the execution begin from the journal; False, and the run failed, when its kind cannot fold it."""
 
-        def load(session: Session) -> tuple[int, list[Recorded], dict[str, Any] | Exception]:
+        def load(session: Session) -> _Loaded:
+            # Cancels from now on find the execution; this finds those that came before.
+            cancelled = session.connection().execute(_CANCELS, {"run": execution.run_id}).first() is not None
             events = self._host.journal.unfolded(session, execution.run_id)
-            seq = events[-1].seq if events else 0
             try:
-                return seq, events, fold(execution.kind, {}, events)
+                return _Loaded(events, cancelled, fold(execution.kind, {}, events), None)
             except Exception as error:  # noqa: BLE001 - the run fails with it
-                return seq, events, error
+                return _Loaded(events, cancelled, {}, error)
 
-        seq, events, state = await self._host.store.read(load)
-        if not isinstance(state, Exception):
-            execution.open(seq, state, streamed=any(event.type == DELTA for event in events))
+        loaded = await self._host.store.read(load)
+        if loaded.cancelled:
+            execution.stop("cancel")
+        seq = loaded.events[-1].seq if loaded.events else 0
+        execution.open(seq, loaded.state, streamed=any(event.type == DELTA for event in loaded.events))
+        if loaded.error is None:
             self._tell(execution.run_id)
             return True
-        log.error("run %s: %s cannot fold it", execution.run_id, execution.kind.name, exc_info=state)
-        execution.open(seq, {}, streamed=False)
-        await execution.conclude(structs.replace(endings.failed(state), folds=False), retries=RETRIES[:3])
+        log.error("run %s: %s cannot fold it", execution.run_id, execution.kind.name, exc_info=loaded.error)
+        await execution.conclude(structs.replace(endings.failed(loaded.error), folds=False), retries=RETRIES[:3])
         execution.close()
         return False
 

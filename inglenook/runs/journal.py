@@ -65,7 +65,7 @@ _PRUNED = (
     .values(folded_seq=bindparam("folded"))
     .execution_options(synchronize_session=False)
 )
-_END_OF_TIME = 2**62
+_LAST = 2**31 - 1  # the largest number a seq column holds
 
 
 class Recorded(RunEvent, kw_only=True):
@@ -140,7 +140,7 @@ class Journal:
             connection.exec_driver_sql(_in_dialect(connection, _INSERT), rows if len(rows) > 1 else rows[0])
         return int(seq)
 
-    def read(self, session: Session, run_id: str, after: int = 0, upto: int = _END_OF_TIME) -> list[Recorded]:
+    def read(self, session: Session, run_id: str, after: int = 0, upto: int = _LAST) -> list[Recorded]:
         """The events with `after < seq <= upto`, in order; erased payloads are empty."""
         rows = session.connection().execute(_READ, {"run": run_id, "after": after, "upto": upto})
         return [

@@ -45,7 +45,7 @@ class Told:
 
 def note(session: Session, what: str) -> None:
     """A projection: a row of another table, in the same transaction."""
-    session.execute(text("INSERT INTO notes VALUES (:what)"), {"what": what})
+    session.execute(text("INSERT INTO notes (what) VALUES (:what)"), {"what": what})
 
 
 async def notes(store: Store) -> list[str]:
