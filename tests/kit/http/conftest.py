@@ -7,7 +7,7 @@ import pytest
 import uvloop
 
 from inglenook.kit.http.pool import HttpPool
-from tests.support.upstream import Upstream
+from tests.support.scripted import Upstream
 
 LoopFactory = Callable[[], asyncio.AbstractEventLoop]
 

@@ -8,7 +8,7 @@ import pytest
 from inglenook.kit.errors import BadInput, TooLarge, UpstreamFailed, UpstreamTimeout
 from inglenook.kit.http.guard import AddressGuard, AddressRefused
 from inglenook.kit.http.outbound import Outbound
-from tests.support.upstream import Talk, Upstream, answer, hello
+from tests.support.scripted import Talk, Upstream, answer, hello
 
 NAMES = {"here.example": "127.0.0.1", "inside.example": "127.0.0.2", "metadata.example": "169.254.169.254"}
 

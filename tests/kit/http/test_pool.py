@@ -8,7 +8,7 @@ import pytest
 from inglenook.kit.errors import BadInput, Unavailable, UpstreamFailed, UpstreamTimeout
 from inglenook.kit.http.guard import AddressGuard, AddressRefused
 from inglenook.kit.http.pool import HttpPool, Timeouts, Url, render_headers
-from tests.support.upstream import Talk, Upstream, answer, hello
+from tests.support.scripted import Talk, Upstream, answer, hello
 
 
 async def test_request_and_answer(pool: HttpPool, upstream: Upstream) -> None:
