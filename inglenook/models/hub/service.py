@@ -14,6 +14,7 @@ from inglenook.kit.errors import InglenookError, NotFound
 from inglenook.kit.ids import new_id
 from inglenook.kit.time import now_ms
 from inglenook.models.hub.base import Fetcher, Source, Step
+from inglenook.models.hub.files import to_the_end
 from inglenook.models.hub.layout import ModelStore
 from inglenook.models.hub.registry import parse_source
 from inglenook.models.hub.stored import StoredModel
@@ -131,10 +132,6 @@ class Hub:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def sweep(self) -> None:
-        """Remove what copies of a killed process left behind a day ago or earlier. Downloads stay: they go on."""
-        await asyncio.to_thread(_sweep, self.models)
-
     @asynccontextmanager
     async def alone(self, key: str) -> AsyncIterator[None]:
         """Be the only pull that works on `key`."""
@@ -183,6 +180,7 @@ class _Running:
     async def run(self) -> None:
         """Do it, and never raise."""
         try:
+            await to_the_end(_sweep, self.models)
             stored: StoredModel = await self.source.pull(self)
             await asyncio.sleep(0)  # let the reports of threads come first
             self._change(status="done", message="success", model=stored.name)
@@ -244,6 +242,7 @@ class _Shared:
 
 
 def _sweep(models: ModelStore) -> None:
+    """Remove copies that a killed process left behind a day ago or earlier. Downloads stay: they go on."""
     for path in models.blobs.glob("import-tmp_*-partial"):
         with suppress(OSError):
             if time.time() - path.stat().st_mtime > _DAY:
