@@ -311,8 +311,8 @@ def _bind(host: str, port: int) -> socket.socket:
     return listener
 
 
-async def run_server(settings: Settings, *, say: Callable[[str], None]) -> None:
-    """Serve until SIGINT or SIGTERM. `say` gets the one line that names the address.
+async def run_server(settings: Settings, *, say: Callable[[str], None], note: Callable[[str], None]) -> None:
+    """Serve until SIGINT or SIGTERM. `say` gets the one line that names the address, `note` what else happens.
 
     Raises:
         DataLocked: another process holds the data directory.
@@ -333,10 +333,25 @@ async def run_server(settings: Settings, *, say: Callable[[str], None]) -> None:
                     await listeners.open_ollama(settings.ollama_port)
                 token = house.accounts.setup_token
                 say(f"Inglenook is ready: {url}/setup#token={token}" if token else f"Inglenook is ready: {url}/")
+                starter = asyncio.create_task(_fetch_starter(house, note))
                 await stop.wait()
+                starter.cancel()
             finally:
                 await house.runs.stop()
                 await listeners.close()
+
+
+async def _fetch_starter(house: House, note: Callable[[str], None]) -> None:
+    """On the first start, fetch the starter model while its person makes an account; the page shows how far it is."""
+    if house.accounts.setup_token is None or not house.settings.starter or house.model_store.list():
+        return
+    pull = house.hub.start(house.settings.starter)
+    note(f"Fetching the starter model from {pull.source}.")
+    pull = await house.hub.wait(pull.id)
+    if pull.status == "done":
+        note(f"The starter model is here: {pull.model}.")
+    elif pull.error:
+        note(f"The starter model could not be fetched: {pull.error}")
 
 
 @asynccontextmanager

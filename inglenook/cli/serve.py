@@ -36,8 +36,4 @@ def serve(config: Path | None, **options: Any) -> None:
             err=True,
         )
 
-    uvloop.run(run_server(settings, say=_say))
-
-
-def _say(line: str) -> None:
-    click.echo(line)
+    uvloop.run(run_server(settings, say=click.echo, note=lambda line: click.echo(line, err=True)))
