@@ -10,9 +10,3 @@ class NotCapable(BadInput):
     """
 
     code = "not_capable"
-
-
-class CannotCarry(BadInput):
-    """A field of the request cannot be carried to the model that answers; leave it out or choose another model."""
-
-    code = "cannot_carry"

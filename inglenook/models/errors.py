@@ -15,6 +15,12 @@ class ModelNotFound(NotFound):
     code = "model_not_found"
 
 
+class CannotCarry(BadInput):
+    """A field of the request cannot be carried to the model that answers; leave it out or choose another model."""
+
+    code = "cannot_carry"
+
+
 class BadModelFile(BadInput):
     """The file is not a usable GGUF model."""
 

@@ -1,108 +1,123 @@
-"""A scripted server on loopback that says exactly the bytes a test wants."""
+"""A provider's server on loopback that answers as a test tells it, byte by byte."""
 
 import asyncio
 import contextlib
-import ssl
-from collections.abc import Awaitable, Callable
-from typing import Self
-
-from inglenook.kit.http.pool import Url
-
-Script = Callable[["Talk"], Awaitable[None]]
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
 
 
-class Talk:
-    """One connection, seen from the server."""
+class Asked:
+    """One request as the server got it, and the means to answer it."""
 
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.reader = reader
-        self.writer = writer
-        self.head = b""
-        self.body = b""
+    def __init__(self, path: str, headers: dict[str, str], body: bytes, writer: asyncio.StreamWriter) -> None:
+        self.path = path
+        self.headers = headers
+        self.body = body
+        self._writer = writer
 
-    async def request(self) -> bytes:
-        """Read one whole request (framed by content-length) and return its head; empty at the end."""
-        try:
-            self.head = await self.reader.readuntil(b"\r\n\r\n")
-        except (asyncio.IncompleteReadError, ConnectionResetError):
-            return b""
-        length = 0
-        for line in self.head.split(b"\r\n"):
-            if line.lower().startswith(b"content-length:"):
-                length = int(line.split(b":")[1])
-        self.body = await self.reader.readexactly(length)
-        return self.head
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
 
-    async def say(self, data: bytes) -> None:
-        self.writer.write(data)
-        await self.writer.drain()
+    async def whole(self, body: Any, status: int = 200, **headers: str) -> None:
+        """Answer with one body."""
+        data = body if isinstance(body, bytes) else json.dumps(body).encode()
+        fields = {
+            "content-type": "application/json",
+            **{key.replace("_", "-"): value for key, value in headers.items()},
+        }
+        lines = "".join(f"{key}: {value}\r\n" for key, value in fields.items())
+        self._writer.write(f"HTTP/1.1 {status} X\r\n{lines}content-length: {len(data)}\r\n\r\n".encode() + data)
+        await self._writer.drain()
 
-    async def gone(self) -> None:
-        """Wait until the client closes."""
-        with contextlib.suppress(ConnectionResetError):
-            await self.reader.read()
+    async def begin(self) -> None:
+        """Begin a stream."""
+        self._writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n")
+        await self._writer.drain()
 
-    def reset(self) -> None:
-        """Close without a goodbye."""
-        self.writer.transport.abort()
+    async def piece(self, data: bytes) -> None:
+        """Send some bytes of a stream."""
+        self._writer.write(b"%x\r\n%b\r\n" % (len(data), data))
+        await self._writer.drain()
+
+    async def end(self) -> None:
+        """End a stream as it should."""
+        self._writer.write(b"0\r\n\r\n")
+        await self._writer.drain()
+
+    async def stream(self, *events: Any, done: bool = True, size: int = 0) -> None:
+        """A whole stream of events, cut every `size` bytes if that is given."""
+        data = b"".join(b"data: %b\n\n" % json.dumps(event).encode() for event in events)
+        data += b"data: [DONE]\n\n" if done else b""
+        await self.begin()
+        for start in range(0, len(data), size or len(data) or 1):
+            await self.piece(data[start : start + (size or len(data))])
+        await self.end()
+
+    def cut(self) -> None:
+        """Break the connection."""
+        self._writer.transport.abort()
+
+
+Answerer = Callable[[Asked], Awaitable[None]]
 
 
 class Upstream:
-    """Runs a script for each connection; `connections` counts them."""
+    """The running server; set `answer` to what it shall do."""
 
-    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
-        self.connections = 0
-        self.errors: list[BaseException] = []
-        self._tls = tls
-        self._scripts: list[Script] = []
-        self._tasks: set[asyncio.Task[None]] = set()
+    def __init__(self) -> None:
+        self.port = 0
+        self.asked: list[Asked] = []
+        self.left: asyncio.Queue[str] = asyncio.Queue()
+        self.answer: Answerer = self._unset
 
-    def then(self, *scripts: Script) -> None:
-        """What the next connections do, one script each; the last one also does all after it."""
-        self._scripts = list(scripts)
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}/v1"
 
-    def url(self, target: str = "/") -> Url:
-        return Url.parse(f"{'https' if self._tls else 'http'}://127.0.0.1:{self.port}{target}")
+    async def _unset(self, asked: Asked) -> None:
+        await asked.whole({"error": {"message": "the test did not say what to answer"}}, 500)
 
-    async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=self._tls)
-        self.port: int = self._server.sockets[0].getsockname()[1]
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        self._server.close()
-        for task in list(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        if self.errors:
-            raise self.errors[0]
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._tasks.add(task)
-        self.connections += 1
-        script = self._scripts.pop(0) if len(self._scripts) > 1 else self._scripts[0]
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """One connection. `left` tells the path of each request whose asker went away before its end."""
+        path = ""
         try:
-            await script(Talk(reader, writer))
-        except asyncio.CancelledError:
+            while head := await reader.readuntil(b"\r\n\r\n"):
+                first, *lines = head.decode().split("\r\n")
+                path = first.split()[1]
+                headers = {
+                    name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines if line)
+                }
+                body = await reader.readexactly(int(headers.get("content-length", 0)))
+                asked = Asked(path, headers, body, writer)
+                self.asked.append(asked)
+                gone = asyncio.ensure_future(reader.read(1))
+                work = asyncio.ensure_future(self.answer(asked))
+                await asyncio.wait([gone, work], return_when=asyncio.FIRST_COMPLETED)
+                if gone.done() and not work.done():
+                    work.cancel()
+                    self.left.put_nowait(path)
+                    return
+                gone.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    if await gone:
+                        raise AssertionError("requests must not be pipelined")
+                await work
+        except (asyncio.IncompleteReadError, ConnectionResetError):
             pass
-        except (ConnectionError, ssl.SSLError, asyncio.IncompleteReadError):
-            pass
-        except BaseException as error:  # noqa: BLE001 - shown by `__aexit__`
-            self.errors.append(error)
         finally:
-            self._tasks.discard(task)
             writer.close()
 
 
-def answer(body: bytes, *lines: str) -> bytes:
-    """A whole 200."""
-    more = "".join(f"{line}\r\n" for line in lines).encode()
-    return b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n%b\r\n%b" % (len(body), more, body)
-
-
-async def hello(talk: Talk) -> None:
-    """Answers every request with its own body."""
-    while await talk.request():
-        await talk.say(answer(b"hello " + talk.body))
+@contextlib.asynccontextmanager
+async def open_upstream() -> AsyncIterator[Upstream]:
+    """A server on a free port of loopback."""
+    upstream = Upstream()
+    server = await asyncio.start_server(upstream.serve, "127.0.0.1", 0)
+    upstream.port = server.sockets[0].getsockname()[1]
+    try:
+        yield upstream
+    finally:
+        server.close()
+        await server.wait_closed()

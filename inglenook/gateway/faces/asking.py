@@ -9,9 +9,9 @@ import msgspec
 import orjson
 
 from inglenook.accounts.principal import CONSOLE, Principal
-from inglenook.gateway.errors import CannotCarry
 from inglenook.gateway.wire.routes import WireRequest
 from inglenook.kit.errors import BadInput
+from inglenook.models.errors import CannotCarry
 
 T = TypeVar("T")
 

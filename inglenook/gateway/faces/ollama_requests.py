@@ -5,7 +5,6 @@ from typing import Any, NamedTuple
 import msgspec
 from msgspec import Struct, field
 
-from inglenook.gateway.errors import CannotCarry
 from inglenook.gateway.faces.asking import duration, media_type_of, read_as
 from inglenook.kit.errors import BadInput
 from inglenook.kit.ids import new_id
@@ -25,6 +24,7 @@ from inglenook.models.calls import (
     ToolCall,
     ToolSpec,
 )
+from inglenook.models.errors import CannotCarry
 
 _INTEGERS = {
     "num_predict", "top_k", "seed", "repeat_last_n", "num_ctx",

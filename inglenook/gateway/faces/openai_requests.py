@@ -7,7 +7,6 @@ from typing import Any, Literal
 
 from msgspec import UNSET, Struct, UnsetType
 
-from inglenook.gateway.errors import CannotCarry
 from inglenook.gateway.faces.asking import data_url, duration, read_as
 from inglenook.kit.errors import BadInput
 from inglenook.models.calls import (
@@ -24,6 +23,7 @@ from inglenook.models.calls import (
     ToolCall,
     ToolSpec,
 )
+from inglenook.models.errors import CannotCarry
 
 EFFORTS = frozenset({"none", "minimal", "low", "medium", "high", "xhigh", "ultra", "max"})
 _NONE: frozenset[str] = frozenset()
