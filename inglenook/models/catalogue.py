@@ -10,13 +10,12 @@ import threading
 from collections.abc import Callable, Iterable
 from typing import Any
 
-import msgspec
 import orjson
 from msgspec import Struct, field
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from inglenook.kit.errors import Conflict, InglenookError
+from inglenook.models.configured import Configured, load, told_facts
 from inglenook.models.engine.model_file import inspect
 from inglenook.models.errors import BadModelFile, InvalidModelName, ModelNotFound
 from inglenook.models.hub.layout import ModelStore
@@ -24,7 +23,6 @@ from inglenook.models.hub.names import ModelName
 from inglenook.models.hub.stored import Details, StoredModel
 from inglenook.models.providers import registry
 from inglenook.models.providers.base import ModelFacts, Provider, ProviderKind, ProviderParts
-from inglenook.models.tables import ProviderModelRow, ProviderRow
 from inglenook.store.database import Store
 from inglenook.store.secrets import Secrets
 
@@ -65,28 +63,6 @@ class Entry(Struct, kw_only=True):
     details: Details = field(default_factory=Details)
 
 
-class ChosenModel(Struct, frozen=True, kw_only=True):
-    """A provider's model as the table has it."""
-
-    name: str
-    public_name: str
-    facts: dict[str, Any]
-    enabled: bool
-    created_at: int
-
-
-class Configured(Struct, frozen=True, kw_only=True):
-    """A provider as the tables have it."""
-
-    id: str
-    kind: str
-    name: str
-    settings: dict[str, Any]
-    secret: str | None
-    enabled: bool
-    models: tuple[ChosenModel, ...]
-
-
 class Catalogue:
     """The models of this server. Make it in a running event loop."""
 
@@ -111,9 +87,7 @@ class Catalogue:
         """Make the providers and read what there is. A provider that cannot be made is logged and left out."""
         for kind in registry.kinds():
             if kind.standing:
-                self._standing[kind.name] = kind.make({}, self._parts)
-                if kind.name != LOCAL:
-                    self._standing_facts[kind.name] = await self._standing[kind.name].models()
+                await self._start_standing(kind)
         self._configured = await self._store.read(load)
         self._local = await asyncio.to_thread(self._scan, thorough=False)
         self._model_store.on_change(self._on_disk_change)
@@ -191,6 +165,15 @@ class Catalogue:
         self._listeners.append(listener)
 
     # ------------------------------------------------------------------------------------------- internals
+
+    async def _start_standing(self, kind: ProviderKind) -> None:
+        try:
+            provider = kind.make({}, self._parts)
+            self._standing[kind.name] = provider
+            if kind.name != LOCAL:
+                self._standing_facts[kind.name] = await provider.models()
+        except InglenookError as error:
+            log.warning("provider %s is not in use: %s", kind.name, error.message)
 
     def _on_disk_change(self) -> None:
         # In the thread that made the change: whoever waits for that thread sees the model at once.
@@ -290,7 +273,7 @@ class Catalogue:
                 provider_id=row.id,
                 provider_name=row.name,
                 upstream=model.name,
-                facts=_told_facts(model),
+                facts=told_facts(model),
                 modified_at=model.created_at,
             )
 
@@ -325,41 +308,6 @@ class Index:
         except InvalidModelName:
             key = ""
         return self._local.get(key) or self._loose.get(name.strip().lower())
-
-
-def load(session: Session) -> tuple[Configured, ...]:
-    """The tables as they are."""
-    models: dict[str, list[ChosenModel]] = {}
-    for row in session.scalars(select(ProviderModelRow).order_by(ProviderModelRow.id)):
-        models.setdefault(row.provider_id, []).append(
-            ChosenModel(
-                name=row.name,
-                public_name=row.public_name,
-                facts=dict(row.facts),
-                enabled=row.enabled,
-                created_at=row.created_at,
-            )
-        )
-    return tuple(
-        Configured(
-            id=row.id,
-            kind=row.kind,
-            name=row.name,
-            settings=dict(row.settings),
-            secret=row.secret,
-            enabled=row.enabled,
-            models=tuple(models.get(row.id, ())),
-        )
-        for row in session.scalars(select(ProviderRow).order_by(ProviderRow.id))
-    )
-
-
-def _told_facts(model: ChosenModel) -> ModelFacts:
-    try:
-        return msgspec.convert({**model.facts, "name": model.name}, ModelFacts)
-    except msgspec.ValidationError as error:
-        log.warning("the facts of model %s are unreadable: %s", model.public_name, error)
-        return ModelFacts(name=model.name)
 
 
 def _is_local_name(name: str, taken: set[str]) -> bool:

@@ -171,6 +171,14 @@ async def test_two_providers_may_offer_the_same_model(catalogue: Catalogue, prov
     assert [info.name for info in await providers.all()] == ["One", "Two"]
 
 
+async def test_two_models_may_swap_their_names(catalogue: Catalogue, providers: Providers) -> None:
+    info = await providers.add(CONSOLE, fake("echo", "slow"))
+    swapped = [ChosenModelIn(name="echo", public_name="slow"), ChosenModelIn(name="slow", public_name="echo")]
+    await providers.change(CONSOLE, info.id, ProviderPatch(models=swapped))
+    assert catalogue.resolve("slow").upstream == "echo"
+    assert catalogue.resolve("echo").upstream == "slow"
+
+
 async def test_standing_and_unknown_kinds_cannot_be_added(providers: Providers) -> None:
     for kind in ("local", "embedding", "nothing"):
         with pytest.raises(BadInput):

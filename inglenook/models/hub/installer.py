@@ -162,10 +162,16 @@ async def _run(tool: Installer, arguments: list[str], scratch: Path, package: st
         env={**os.environ, "TMPDIR": str(scratch), "PYTHONUNBUFFERED": "1", "NO_COLOR": "1"},
         start_new_session=True,
     )
-    total = 0
+    total = most = 0
+
+    def tick() -> None:
+        nonlocal most
+        most = max(most, _largest(scratch))  # in the end the file moves away
+        progress(most, total)
+
     lines: deque[str] = deque(maxlen=_LINES)
     try:
-        async with _ticking(lambda: progress(_largest(scratch), total)):
+        async with _ticking(tick):
             assert process.stdout is not None
             async for raw in process.stdout:
                 line = _CREDENTIALS.sub("://***@", raw.decode(errors="replace").strip())
