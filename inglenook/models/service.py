@@ -242,9 +242,9 @@ def _choose(session: Session, row: ProviderRow, models: Sequence[ChosenModelIn])
     for name in before.keys() - wanted.keys():
         session.delete(before[name])
     session.flush()
-    for name, model in before.items():  # so that two may swap their public names
-        if name in wanted and wanted[name].public_name not in (None, model.public_name):
-            model.public_name = model.id
+    for name, row_before in before.items():  # so that two may swap their public names
+        if name in wanted and wanted[name].public_name not in (None, row_before.public_name):
+            row_before.public_name = row_before.id
     session.flush()
     taken = set(session.scalars(select(ProviderModelRow.public_name).where(ProviderModelRow.provider_id != row.id)))
     for place, (name, model) in enumerate(wanted.items()):
