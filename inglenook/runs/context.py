@@ -81,6 +81,7 @@ class Execution:
         self._fault: Exception | None = None
         self._flushes: set[asyncio.Task[None]] = set()
         self._inputs = asyncio.Event()
+        self._taking = asyncio.Lock()
 
     def open(self, seq: int, state: dict[str, Any], *, streamed: bool) -> None:
         """Begin with the `state` that the journal holds up to `seq`; `streamed`: there are delta slices in it."""
@@ -113,7 +114,14 @@ class Execution:
             self._arm(self._host.timing.slice)
 
     async def append(self, *events: RunEvent, project: Project | None = None) -> int:
-        """Commit pending deltas, then `events`, with `project` in the same transaction; returns the last seq."""
+        """Commit pending deltas, then `events`, with `project` in the same transaction; returns the last seq.
+
+        Raises:
+            ValueError: an event's type is one of `runs`' own.
+        """
+        for event in events:
+            if event.type.startswith("run."):
+                raise ValueError(f"{event.type}: types that begin with run. are not a kind's to append")
         return await self._write(events, project)
 
     async def finish(self, output: dict[str, Any] | None = None, *, project: Project | None = None) -> None:
@@ -130,13 +138,12 @@ class Execution:
         await self._write((), project, endings.waiting(payload))
         raise Suspended
 
-    async def park(self, reason: str, **facts: Any) -> NoReturn:
-        """Put the run to rest until a person decides; as `wait`, but a `retry` or `resolve` input is needed."""
-        await self._write((), None, endings.parked(reason, **facts))
-        raise Suspended
-
     async def take_inputs(self) -> list[RunInput]:
         """The inputs that have come and were not taken yet; taking journals each as `run.input`."""
+        async with self._taking:
+            return await self._take()
+
+    async def _take(self) -> list[RunInput]:
         self._inputs.clear()
         found = (
             select(RunInputRow)

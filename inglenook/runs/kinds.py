@@ -63,7 +63,8 @@ class RunContext(Protocol):
         """Put the run to rest, out of memory, until an input comes; `payload` says what it waits for.
 
         Never returns: it leaves `execute` by `runs.errors.Suspended`, which must be let through. After an input the
-        run is executed from the beginning with the folded state.
+        run is executed from the beginning with the folded state. Take the inputs first: one that was not taken
+        wakes the run at once.
         """
         ...
 

@@ -32,7 +32,7 @@ from inglenook.store.database import Store, after_commit
 log = logging.getLogger(__name__)
 
 #: Inputs that make a parked run try again.
-UNPARK = frozenset({CANCEL, "retry", "resolve"})
+UNPARK = frozenset({CANCEL, "retry"})
 
 
 class Runs:

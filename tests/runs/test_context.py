@@ -61,6 +61,18 @@ async def test_append_commits_pending_deltas_events_and_projection_together(stor
     assert (await row(store, run_id)).status == "finished"
 
 
+async def test_a_kind_cannot_write_the_events_of_runs(store: Store, house: House) -> None:
+    async def work(run: RunContext) -> None:
+        for type_ in ("run.delta", "run.finished", "run.folded"):
+            with pytest.raises(ValueError):
+                await run.append(RunEvent(type=type_, payload={}))
+
+    runs, _ = await house.runs(work)
+    run_id = await begin(store, runs)
+    assert (await to_end(runs, run_id)).status == "finished"
+    assert await types(store, runs, run_id) == ["run.started", "run.finished"]
+
+
 async def test_a_failing_projection_leaves_no_event_and_loses_no_delta(store: Store, house: House) -> None:
     async def work(run: RunContext) -> None:
         run.delta({"n": 0})
