@@ -183,7 +183,9 @@ class _Running:
             await to_the_end(_sweep, self.models)
             stored: StoredModel = await self.source.pull(self)
             await asyncio.sleep(0)  # let the reports of threads come first
-            self._change(status="done", message="success", model=stored.name)
+            self._change(
+                status="done", message="success", model=stored.name, completed=stored.size, total=stored.size, digest=""
+            )
         except asyncio.CancelledError:
             self._change(status="cancelled", message="cancelled")
         except InglenookError as error:
