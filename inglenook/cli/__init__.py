@@ -15,7 +15,7 @@ import click
 
 from inglenook import __version__
 from inglenook.kit.errors import InglenookError
-from inglenook.kit.imports import quick_imports
+from inglenook.kit.imports import import_fastapi, quick_imports
 
 #: Command name -> (module, attribute).
 COMMANDS = {
@@ -31,6 +31,8 @@ COMMANDS = {
     "serve": ("inglenook.cli.serve", "serve"),
     "user": ("inglenook.cli.people", "user"),
 }
+#: Commands that need no server.
+OFFLINE = {"backup", "doctor", "restore"}
 
 
 class _LazyGroup(click.Group):
@@ -42,6 +44,8 @@ class _LazyGroup(click.Group):
             return None
         module, attribute = COMMANDS[cmd_name]
         with quick_imports():
+            if cmd_name not in OFFLINE:
+                import_fastapi()
             command: click.Command = getattr(importlib.import_module(module), attribute)
         return command
 

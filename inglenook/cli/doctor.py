@@ -46,8 +46,12 @@ def _data(settings: Settings) -> Iterator[Finding]:
     folder = settings.data
     while not folder.exists():
         folder = folder.parent
-    if not os.access(folder, os.W_OK):
-        yield Finding("bad", f"data directory {settings.data}", f"{folder} is not writable; choose another with --data")
+    if not folder.is_dir() or not os.access(folder, os.W_OK):
+        yield Finding(
+            "bad",
+            f"data directory {settings.data}",
+            f"{folder} is no folder one can write to; choose another with --data",
+        )
         return
     free = shutil.disk_usage(folder).free
     yield Finding(

@@ -20,6 +20,7 @@ def test_it_looks_at_everything(tmp_path: Path) -> None:
 
 def test_a_data_directory_that_cannot_be_written_fails(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("not a folder")
-    done = inglenook("doctor", "--data", "/proc/inglenook")
+    (tmp_path / "file").write_text("in the way")
+    done = inglenook("doctor", "--data", str(tmp_path / "file" / "data"))
     assert done.returncode == 1
-    assert "not writable" in done.stdout
+    assert "no folder one can write to" in done.stdout
