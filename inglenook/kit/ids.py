@@ -8,6 +8,7 @@ import threading
 import time
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's base 32, lower case
+_PAIRS = tuple(a + b for a in _ALPHABET for b in _ALPHABET)
 _lock = threading.Lock()
 _last = 0
 
@@ -28,4 +29,5 @@ def new_id(prefix: str) -> str:
 
 
 def _encode(value: int) -> str:
-    return "".join(_ALPHABET[value >> shift & 31] for shift in range(125, -1, -5))
+    # Two characters at a time: an id is made for every call through the gateway.
+    return "".join([_PAIRS[value >> shift & 1023] for shift in range(120, -1, -10)])

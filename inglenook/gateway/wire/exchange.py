@@ -42,6 +42,14 @@ class Line(Protocol):
         """Wait until the client took what was written."""
         ...
 
+    def reset(self) -> None:
+        """Break the connection at once, so that the client cannot take it for an end."""
+        ...
+
+    def hang_up(self) -> None:
+        """Close once what was written is with the client."""
+        ...
+
     def answered(self, exchange: "Exchange") -> None:
         """The exchange is complete; the next one may be answered."""
         ...
@@ -150,7 +158,12 @@ class Exchange:
             return
         if self.started:
             event(log, logging.INFO, "stream broken", path=self.route.path if self.route else "", code=error.code)
-            self.abort()
+            if self._chunked:
+                # The last chunk is missing: the client knows. What was written, an error event perhaps, arrives.
+                self.response_complete = True
+                self._line.hang_up()
+            else:
+                self.abort()
         else:
             self.fail(error)
 
@@ -215,7 +228,7 @@ class Exchange:
     def abort(self) -> None:
         """See `WireResponse.abort`."""
         self.response_complete = self.aborted = True
-        self._line.transport.abort()
+        self._line.reset()
 
     def _begin(self, status: int, content_type: str, headers: Headers) -> bytes:
         if self.started:

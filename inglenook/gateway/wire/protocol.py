@@ -10,6 +10,9 @@ exchange, `pipeline` holds those whose turn has not come, `_start_asgi_task` sta
 
 import asyncio
 import logging
+import socket
+import struct
+from contextlib import suppress
 from typing import Any, NoReturn
 
 import httptools
@@ -420,7 +423,7 @@ class WireProtocol(HttpToolsProtocol):
         self.server_state.total_requests += 1
         self._turn = None
         if exchange.refusal is None or self.transport.is_closing():
-            self.transport.close()
+            self.hang_up()
             return
         # Closing with unread bytes in the socket would reset the connection before the client has read the answer.
         if self.transport.can_write_eof():
@@ -428,6 +431,21 @@ class WireProtocol(HttpToolsProtocol):
         self.flow.resume_reading()
         self._where = "lingering"
         self._expect_within(_LINGER)
+
+    def reset(self) -> None:
+        """Break the connection at once: by a TCP reset, since to an HTTP/1.0 client closing is the end of a body."""
+        sock = self.transport.get_extra_info("socket")
+        if sock is not None:
+            with suppress(OSError):
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.transport.abort()
+
+    def hang_up(self) -> None:
+        """Close once what was written is with the client; not for ever."""
+        self._deaf = True
+        self._where = "lingering"
+        self.transport.close()
+        self._expect_within(self.limits.write_timeout)
 
     def on_response_complete(self) -> None:
         self.server_state.total_requests += 1
@@ -460,10 +478,12 @@ class WireProtocol(HttpToolsProtocol):
 
     def _too_late(self) -> None:
         self._timer = None
-        if not self._deadline or self.transport.is_closing():
+        if not self._deadline:
             return
         if self.loop.time() < self._deadline - 0.001:
             self._timer = self.loop.call_at(self._deadline, self._too_late)
+        elif self.transport.is_closing():
+            self.transport.abort()
         elif self._where == "head":
             self._refuse(TooSlow(f"the request's head took longer than {self.limits.head_timeout:g} s"))
         elif self._where == "body":

@@ -81,7 +81,8 @@ class Handlers:
 
     async def broken(self, request: WireRequest, response: WireResponse) -> None:
         response.start(200, "text/plain")
-        await response.write(b"part")
+        await response.write(b"part" * 50_000)
+        await response.write(b"error event")
         raise NotFound("too late")
 
     def routes(self) -> list[WireRoute]:
