@@ -59,7 +59,7 @@ def cli() -> None:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line; errors go to standard error with what to do, and exit with 1 (2: wrong usage)."""
     try:
-        cli.main(args=arguments, prog_name="inglenook", standalone_mode=False)
+        code = cli.main(args=arguments, prog_name="inglenook", standalone_mode=False)
     except InglenookError as error:
         _fail(error)
     except click.exceptions.Abort:
@@ -68,8 +68,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
-    except click.exceptions.Exit as error:
-        sys.exit(error.exit_code)
+    else:
+        if isinstance(code, int):  # a command ended by click's Exit: `--help`, or the doctor's verdict
+            sys.exit(code)
 
 
 def _fail(error: InglenookError) -> None:
