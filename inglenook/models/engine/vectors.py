@@ -2,20 +2,21 @@
 
 import base64
 from collections.abc import AsyncIterator, Iterator
-from typing import Any, Protocol
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any, Protocol
 
 from inglenook.kit.errors import BadInput, UpstreamFailed
 from inglenook.models.calls import EmbeddingRequest, Event, Notice, Usage, Vectors
 from inglenook.models.engine.wire import PromptTooLong
 
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float32]
+
 #: Inputs and characters sent at once: few enough for callers to take turns, and for one who leaves to stop costing.
 _BATCH = 16
 _BATCH_CHARACTERS = 4_096
-
-Floats = NDArray[np.float32]
 
 
 class EmbeddingChild(Protocol):
@@ -95,20 +96,24 @@ def too_long(tokens: int, context: int, consequence: str) -> Notice:
     )
 
 
-def decode(vector: str | list[float]) -> Floats:
+def decode(vector: str | list[float]) -> "Floats":
     """A vector as the child sends it: base64 of little-endian float32, or numbers."""
+    import numpy as np  # noqa: PLC0415 - a tenth of a second that only embedding needs
+
     if isinstance(vector, str):
         return np.frombuffer(base64.b64decode(vector), dtype="<f4")
     return np.asarray(vector, dtype=np.float32)
 
 
-def finish(rows: list[Floats], dimensions: int | None) -> list[list[float]]:
+def finish(rows: "list[Floats]", dimensions: int | None) -> list[list[float]]:
     """Vectors cut to `dimensions`, of unit length.
 
     Raises:
         BadInput: `dimensions` is not between 1 and the model's.
         UpstreamFailed: the model gave no numbers.
     """
+    import numpy as np  # noqa: PLC0415
+
     if not rows:
         return []
     matrix = np.stack(rows)
