@@ -28,7 +28,9 @@ $(VENV)/.ready: requirements-dev.lock pyproject.toml
 	touch $@
 
 web: $(VENV)/.ready ## Build the web interface into inglenook/static, if its sources changed
-	@$(BIN)/python hatch_build.py
+	@$(BIN)/python hatch_build.py has-node \
+	  || $(BIN)/uv pip install -q --python $(BIN)/python --require-hashes -r requirements-node.lock
+	$(BIN)/python hatch_build.py
 
 run: setup ## Start Inglenook on http://127.0.0.1:8642 (DATA=folder keeps its data elsewhere)
 	@$(BIN)/inglenook pull $(STARTER) $(if $(DATA),--data $(DATA)) --if-empty

