@@ -1,0 +1,395 @@
+"""The chat page against a real server: what one does there, and what may go wrong meanwhile."""
+
+import json
+import re
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import BrowserContext, Page, expect
+
+from tests.e2e.conftest import OpenPage, add_teller, sign_in
+from tests.support.chat_page import answers, api, ask, button, composer, open_chat, prose, root
+from tests.support.running import RunningServer
+from tests.support.teller import MODEL, Teller
+
+LONG = " ".join(f"word{number}" for number in range(200))
+
+
+def script(*steps: dict[str, object]) -> str:
+    """A prompt that the scripted provider's models follow."""
+    return json.dumps({"steps": steps})
+
+
+def test_an_answer_appears_piece_by_piece(open_page: OpenPage, teller: Teller) -> None:
+    page = open_page()
+    open_chat(page, MODEL)
+    ask(page, "Tell me a story")
+    story = teller.next()
+    assert story.prompt == "Tell me a story"
+    expect(answers(page, "streaming")).to_be_visible()
+    story.say("Once ", "upon ")
+    expect(prose(page)).to_have_text("Once upon")
+    story.say("a time.\n\nThe ", "end")
+    expect(prose(page)).to_have_text(re.compile(r"Once upon a time\.\s*The end"))
+    story.end()
+    expect(answers(page, "complete")).to_be_visible()
+    expect(prose(page)).to_have_text(re.compile(r"^Once upon a time\.\s*The end$"))
+    expect(page.locator("[data-usage]")).to_contain_text("12 tokens")
+    expect(composer(page)).to_have_value("")
+
+
+def test_markdown_code_and_formulas(open_page: OpenPage) -> None:
+    page = open_page()
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    open_chat(page, "echo")
+    ask(
+        page,
+        "# Title\n\n**bold** and `code`\n\n```python\nprint('hi')\n```\n\n| a | b |\n|---|---|\n| 1 | 2 |\n\n"
+        "Euler: $e^{i\\pi}+1=0$ and \\[\\int_0^1 x\\,dx\\]\n\nIt costs $5 or $6.",
+    )
+    text = prose(page)
+    expect(answers(page, "complete")).to_be_visible()
+    expect(text.locator("h1")).to_have_text("Title")
+    expect(text.locator("strong")).to_have_text("bold")
+    expect(text.locator("table td").first).to_have_text("1")
+    expect(text.locator(".katex")).to_have_count(2)
+    expect(text).to_contain_text("It costs $5 or $6.")
+    block = text.locator(".code-block")
+    expect(block).to_contain_text("python")
+    expect(block.locator("code span").first).to_be_visible()  # coloured
+    button(block, "Copy").click()
+    expect(button(block, "Copied")).to_be_visible()
+    assert page.evaluate("navigator.clipboard.readText()") == "print('hi')"
+
+
+def test_stop_keeps_what_arrived_and_continue_goes_on(open_page: OpenPage, teller: Teller) -> None:
+    page = open_page()
+    open_chat(page, MODEL)
+    ask(page, "Count")
+    story = teller.next()
+    story.say("one ", "two ")
+    expect(prose(page)).to_have_text("one two")
+    button(page, "Stop the answer").click()
+    expect(page.get_by_text("You stopped this answer.")).to_be_visible()
+    assert story.left.wait(15)  # the provider was let go
+    expect(prose(page)).to_have_text("one two")
+
+    button(page, "Continue").click()
+    more = teller.next()
+    more.say("three ", "four")
+    expect(prose(page)).to_have_text("one two three four")
+    more.end()
+    expect(answers(page, "complete")).to_have_count(1)
+    expect(prose(page)).to_have_text("one two three four")
+
+
+def test_escape_stops(open_page: OpenPage, teller: Teller) -> None:
+    page = open_page()
+    open_chat(page, MODEL)
+    ask(page, "Count")
+    teller.next().say("one ")
+    expect(prose(page)).to_have_text("one")
+    composer(page).press("Escape")
+    expect(answers(page, "stopped")).to_be_visible()
+
+
+def test_regenerate_makes_another_version(open_page: OpenPage, teller: Teller) -> None:
+    page = open_page()
+    open_chat(page, MODEL)
+    ask(page, "Pick a number")
+    for number in ("seven", "eight"):
+        story = teller.next()
+        story.say(number)
+        story.end()
+        expect(answers(page, "complete")).to_be_visible()
+        expect(prose(page)).to_have_text(number)
+        if number == "seven":
+            button(page, "Answer again").click()
+    versions = page.get_by_role("group", name="Version 2/2")
+    expect(versions).to_be_visible()
+    button(versions, "Previous version").click()
+    expect(prose(page)).to_have_text("seven")
+    page.reload()
+    expect(prose(page)).to_have_text("seven")
+    button(page, "Next version").click()
+    expect(prose(page)).to_have_text("eight")
+
+
+def test_editing_a_question_keeps_the_old_one(open_page: OpenPage) -> None:
+    page = open_page()
+    open_chat(page, "echo")
+    ask(page, "first thought")
+    expect(prose(page)).to_have_text("first thought")
+    expect(answers(page, "complete")).to_be_visible()
+    composer(page).press("ArrowUp")
+    field = page.get_by_role("textbox", name="Edit your message")
+    field.fill("second thought")
+    field.press("Enter")
+    expect(prose(page)).to_have_text("second thought")
+    expect(answers(page)).to_have_count(1)
+    button(page.get_by_role("group", name="Version 2/2"), "Previous version").click()
+    expect(prose(page)).to_have_text("first thought")
+
+
+def test_settings_of_a_chat_reach_the_model(open_page: OpenPage, teller: Teller) -> None:
+    page = open_page()
+    chat = open_chat(page, MODEL)
+    button(page, "Chat settings").click()
+    page.get_by_label("System prompt").fill("You are a pirate.")
+    page.get_by_label("Temperature").fill("3")
+    expect(page.get_by_role("alert")).to_contain_text("from 0 to 2")
+    expect(button(page, "Save")).to_be_disabled()
+    page.get_by_label("Temperature").fill("0.3")
+    page.get_by_label("Longest answer, in tokens").fill("55")
+    button(page, "Save").click()
+    expect(page.get_by_label("System prompt")).to_be_hidden()
+    ask(page, "Hello")
+    story = teller.next()
+    assert story.body["messages"][0] == {"role": "system", "content": "You are a pirate."}
+    assert (story.body["temperature"], story.body["max_tokens"]) == (0.3, 55)
+    story.say("Arr")
+    story.end("length")
+    expect(page.get_by_text("The answer reached its longest length.")).to_be_visible()
+    assert api(page, "GET", f"conversations/{chat}")["settings"]["sampling"]["temperature"] == 0.3
+
+
+def test_the_model_is_picked_in_the_header(open_page: OpenPage, teller: Teller) -> None:
+    page = open_page()
+    page.get_by_role("button", name=re.compile("^Model|^Choose a model")).click()
+    page.get_by_role("combobox", name="Search models").fill(MODEL)
+    page.get_by_role("option", name=re.compile(MODEL)).click()
+    expect(button(page, f"Model: {MODEL}")).to_be_visible()
+    ask(page, "Who are you?")
+    story = teller.next()
+    story.say("A story.")
+    story.end()
+    expect(page).to_have_url(re.compile("/c/conv"))
+    expect(answers(page, "complete")).to_be_visible()
+
+
+def test_conversations_are_renamed_found_and_deleted(open_page: OpenPage) -> None:
+    page = open_page()
+    for title in ("Bread recipes", "Sailing knots"):
+        api(page, "POST", "conversations", {"title": title})
+    page.reload()
+    titles = page.get_by_role("region", name="Conversations")
+    titles.get_by_role("link", name="Bread recipes").hover()
+    button(page, "Rename or delete “Bread recipes”").click()
+    page.get_by_role("menuitem", name="Rename").click()
+    page.get_by_role("textbox", name="Title").fill("Cake recipes")
+    page.get_by_role("textbox", name="Title").press("Enter")
+    expect(titles.get_by_role("link", name="Cake recipes")).to_be_visible()
+
+    search = page.get_by_role("searchbox", name="Search conversations by title")
+    search.fill("KNOTS")
+    expect(titles.get_by_role("link", name="Sailing knots")).to_be_visible()
+    expect(titles.get_by_role("link", name="Cake recipes")).to_be_hidden()
+    search.fill("zebra")
+    expect(titles.get_by_text("No title contains this.")).to_be_visible()
+    search.fill("")
+
+    def delete() -> None:
+        titles.get_by_role("link", name="Cake recipes").hover()
+        button(page, "Rename or delete “Cake recipes”").click()
+        page.get_by_role("menuitem", name="Delete").click()
+        expect(titles.get_by_role("link", name="Cake recipes")).to_be_hidden()
+
+    delete()
+    button(page, "Undo").click()
+    expect(titles.get_by_role("link", name="Cake recipes")).to_be_visible()
+    delete()
+    with page.context.expect_event("request", lambda request: request.method == "DELETE", timeout=15_000):
+        pass
+    page.reload()
+    expect(titles.get_by_role("link", name="Sailing knots")).to_be_visible()
+    expect(titles.get_by_role("link", name="Cake recipes")).to_be_hidden()
+
+
+def test_leaving_the_page_carries_out_a_deletion(open_page: OpenPage) -> None:
+    page = open_page()
+    home = root(page)
+    made = api(page, "POST", "conversations", {"title": "Short-lived"})
+    page.reload()
+    page.get_by_role("link", name="Short-lived").hover()
+    button(page, "Rename or delete “Short-lived”").click()
+    page.get_by_role("menuitem", name="Delete").click()
+    page.goto("about:blank")
+    _until_gone(page, f"{home}/api/v1/conversations/{made['id']}")
+
+
+def _until_gone(page: Page, url: str) -> None:
+    """The request that a leaving page sends is seen by nobody but the server, which may get it a moment later."""
+    deadline = time.monotonic() + 10
+    while page.context.request.get(url).status != 404:
+        assert time.monotonic() < deadline
+
+
+def test_a_reload_and_a_second_tab_catch_up(open_page: OpenPage, teller: Teller) -> None:
+    page = open_page()
+    open_chat(page, MODEL)
+    ask(page, "Tell me a long story")
+    story = teller.next()
+    words = LONG.split(" ")
+    story.say(*(f"{word} " for word in words[:80]))
+    expect(prose(page)).to_contain_text("word79")
+    page.reload()
+    expect(prose(page)).to_have_text(" ".join(words[:80]))
+    other = page.context.new_page()
+    other.goto(page.url)
+    expect(prose(other)).to_have_text(" ".join(words[:80]))
+    story.say(*(f"{word} " for word in words[80:150]))
+    for tab in (page, other):
+        expect(prose(tab)).to_have_text(" ".join(words[:150]))
+        expect(answers(tab, "streaming")).to_be_visible()
+    story.say(*(f"{word} " for word in words[150:]))
+    story.end()
+    for tab in (page, other):
+        expect(answers(tab, "complete")).to_be_visible()
+        expect(prose(tab)).to_have_text(LONG)
+
+
+def test_a_broken_network_costs_nothing(open_page: OpenPage, teller: Teller) -> None:
+    page = open_page()
+    open_chat(page, MODEL)
+    ask(page, "Go on")
+    story = teller.next()
+    story.say("before ")
+    expect(prose(page)).to_have_text("before")
+    page.context.set_offline(True)
+    expect(page.get_by_text("The connection broke; it is being restored.")).to_be_visible()
+    story.say("meanwhile ")
+    page.context.set_offline(False)
+    story.say("after")
+    expect(prose(page)).to_have_text("before meanwhile after")
+    story.end()
+    expect(answers(page, "complete")).to_be_visible()
+    expect(prose(page)).to_have_text("before meanwhile after")
+
+
+def test_closing_the_tab_does_not_stop_the_answer(open_page: OpenPage, teller: Teller) -> None:
+    page = open_page()
+    chat = open_chat(page, MODEL)
+    ask(page, "Go on without me")
+    story = teller.next()
+    story.say("begun ")
+    expect(prose(page)).to_have_text("begun")
+    context, url = page.context, page.url
+    page.close()
+    story.say("and finished")
+    story.end()
+    again = context.new_page()
+    again.goto(url)
+    expect(answers(again, "complete")).to_be_visible()
+    expect(prose(again)).to_have_text("begun and finished")
+    assert api(again, "GET", f"conversations/{chat}")["messages"][1]["text"] == "begun and finished"
+
+
+def test_a_killed_server_leaves_an_answer_that_can_be_continued(
+    tmp_path: Path, new_context: Callable[..., BrowserContext], teller: Teller
+) -> None:
+    env = {"INGLENOOK_ALLOW_PRIVATE": '["127.0.0.1"]'}
+    with RunningServer(tmp_path / "data", **env) as server:
+        with server.set_up() as client:
+            add_teller(client, teller)
+        context = new_context()
+        sign_in(context, server.url)
+        page = context.new_page()
+        page.goto(server.url)
+        open_chat(page, MODEL)
+        ask(page, "Tell me")
+        story = teller.next()
+        story.say("What had ", "arrived ")
+        expect(prose(page)).to_have_text("What had arrived")
+        _until_journaled(page)
+        path = page.url.removeprefix(server.url)
+        server.kill()
+    with RunningServer(tmp_path / "data", **env) as server:
+        page.goto(server.url + path)  # cookies know no ports: the session goes on
+        expect(answers(page, "interrupted")).to_be_visible()
+        expect(prose(page)).to_have_text("What had arrived")
+        expect(page.get_by_text("The server stopped while it wrote this.")).to_be_visible()
+        button(page, "Continue").click()
+        more = teller.next()
+        more.say("is kept.")
+        more.end()
+        expect(answers(page, "complete")).to_be_visible()
+        expect(prose(page)).to_have_text("What had arrived is kept.")
+
+
+def _until_journaled(page: Page) -> None:
+    """Slices are written about ten times a second: a tab that begins now is shown the journal and the tail."""
+    other = page.context.new_page()
+    other.goto(page.url)
+    expect(prose(other)).to_have_text("What had arrived")
+    other.close()
+
+
+@pytest.mark.parametrize(
+    ("model", "says"),
+    [("error-429", "429"), ("error-500", "500"), ("cut", "the line broke"), ("silent-cut", "")],
+)
+def test_a_failing_provider_is_told_and_can_be_tried_again(open_page: OpenPage, model: str, says: str) -> None:
+    page = open_page()
+    open_chat(page, model)
+    ask(page, "Hello")
+    failed = answers(page, "failed")
+    expect(failed).to_be_visible()
+    expect(failed).to_contain_text(says)
+    expect(failed.get_by_role("button", name=re.compile("Try again|Continue"))).to_be_visible()
+
+
+def test_a_cut_prompt_is_told(open_page: OpenPage) -> None:
+    page = open_page()
+    open_chat(page, "notice")
+    ask(page, "Hello")
+    expect(answers(page, "complete")).to_contain_text("longer than the model can read (9,000 of 4,096 tokens)")
+    page.reload()
+    expect(answers(page, "complete")).to_contain_text("answered without the 3 oldest messages")
+
+
+def test_thoughts_are_folded_away(open_page: OpenPage) -> None:
+    page = open_page()
+    open_chat(page, "think")
+    ask(page, "Why?")
+    expect(prose(page)).to_have_text("I have thought about it.")
+    page.get_by_text("Thoughts", exact=True).click()
+    expect(answers(page)).to_contain_text("They said: Why?")
+
+
+EVIL = """
+<script>window.pwned = 1</script>
+<img src=x onerror="window.pwned = 2">
+<iframe srcdoc="<script>parent.pwned = 3</script>"></iframe>
+<svg onload="window.pwned = 4"></svg>
+<a href="javascript:window.pwned=5">html link</a>
+
+[markdown link](javascript:window.pwned=6) [data](data:text/html,<script>window.pwned=7</script>)
+
+![picture](https://example.com/tracker.png)
+
+```html"><img src=x onerror=window.pwned=8>
+<script>window.pwned = 9</script>
+```
+
+$\\href{javascript:window.pwned=10}{x}$
+"""
+
+
+def test_an_evil_answer_does_nothing(open_page: OpenPage) -> None:
+    page = open_page()
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    open_chat(page, "echo")
+    ask(page, EVIL)
+    expect(answers(page, "complete")).to_be_visible()
+    text = prose(page)
+    expect(text.locator(".katex")).to_be_visible()
+    for link in text.locator("a").all():
+        assert not re.match(r"\s*(javascript|data):", link.get_attribute("href") or "", re.IGNORECASE)
+    expect(text.locator("script, iframe, img, svg[onload]")).to_have_count(0)
+    for name in ("markdown link", "data"):
+        text.get_by_text(name, exact=True).click(modifiers=["Control"])
+    assert page.evaluate("window.pwned ?? null") is None
+    assert not [url for url in asked if "example.com" in url]
