@@ -152,6 +152,7 @@ class Exchange:
             self._break(InglenookError())
         finally:
             self._line.tasks.discard(self.task)
+            self.request = None  # an idle connection remembers its last exchange, and need not hold the body
 
     def _break(self, error: InglenookError) -> None:
         if self.response_complete or self.disconnected:

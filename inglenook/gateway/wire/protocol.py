@@ -20,17 +20,9 @@ from msgspec import Struct
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from inglenook.gateway.wire.errors import (
-    EncodingRefused,
-    ExpectationRefused,
-    HeadTooLarge,
-    HostRefused,
-    MethodNotAllowed,
-    OriginRefused,
-    Refused,
-    TooSlow,
-)
+from inglenook.gateway.wire.errors import HeadTooLarge, HostRefused, MethodNotAllowed, Refused, TooSlow
 from inglenook.gateway.wire.exchange import Exchange
+from inglenook.gateway.wire.head import flaw, flaw_on_wire, without_upgrade
 from inglenook.gateway.wire.routes import Match, WireRequest, WireTable
 from inglenook.kit.errors import InglenookError, TooLarge
 
@@ -169,16 +161,10 @@ class WireProtocol(HttpToolsProtocol):
             self.handle_websocket_upgrade()
             self._deaf = True
             return b""
-        version = self.parser.get_http_version().encode()
-        head = [b"%b %b HTTP/%b\r\n" % (self.parser.get_method(), self.url, version)]
-        for name, value in self.headers:
-            if name not in (b"upgrade", b"connection", b"http2-settings"):
-                head.append(b"%b: %b\r\n" % (name, value))
-            elif name == b"connection" and b"close" in value.lower():
-                head.append(b"connection: close\r\n")
+        head = without_upgrade(self.parser.get_method(), self.url, self.parser.get_http_version(), self.headers)
         self.parser = httptools.HttpRequestParser(self)
         self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
-        self._feed(b"".join(head) + b"\r\n")
+        self._feed(head)
         return rest
 
     # ------------------------------------------------------------------------------------- parser's callbacks
@@ -276,23 +262,10 @@ class WireProtocol(HttpToolsProtocol):
             size = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
             if size > self.limits.head:
                 self._stop(HeadTooLarge(f"more than {self.limits.head} bytes of header fields"))
-        if version not in ("1.1", "1.0"):
-            self._stop(Refused("this server speaks HTTP/1.1"))
-        host = fields.get(b"host")
-        if host is None:
-            if version == "1.1":
-                self._stop(Refused("the Host header is missing"))
-        else:
-            if len(fields) != len(self.headers) and sum(name == b"host" for name, _ in self.headers) > 1:
-                self._stop(Refused("more than one Host header"))
-            if not self._verdict(host):
-                self._stop(HostRefused(f"this server does not answer for the host {host.decode('latin-1')!r}"))
-        if fields.get(b"transfer-encoding", b"chunked").lower() != b"chunked":
-            self._stop(EncodingRefused("the only transfer coding this server knows is chunked"))
-        if b"expect" in fields and version == "1.1":
-            if fields[b"expect"].lower() != b"100-continue":
-                self._stop(ExpectationRefused())
-            self.expect_100_continue = True
+        error = flaw(version, self.headers, fields, self._verdict)
+        if error is not None:
+            self._stop(error)
+        self.expect_100_continue = version == "1.1" and b"expect" in fields
 
     def _origin_form(self) -> None:
         """Bring `GET http://host/path` into the usual form."""
@@ -334,20 +307,10 @@ class WireProtocol(HttpToolsProtocol):
         exchange = self._wire
         assert exchange is not None
         method = self.parser.get_method()
-        exchange.route = match.resource.methods.get(method)
-        if exchange.route is None:
-            allow = match.resource.allow.decode()
-            self._stop(MethodNotAllowed(f"{match.path} answers to {allow}", details={"allow": allow}))
-        origin = fields.get(b"origin")
-        if origin is not None and not self.table.hosts.origin_allowed(
-            origin.decode("latin-1"), fields.get(b"host", b"").decode("latin-1")
-        ):
-            self._stop(OriginRefused())
-        if fields.get(b"content-encoding", b"identity").lower() != b"identity":
-            self._stop(EncodingRefused())
-        length = fields.get(b"content-length")
-        if length is not None and int(length) > self.table.body_limit:
-            self._stop(TooLarge(f"the body has {int(length)} bytes, the limit is {self.table.body_limit}"))
+        error = flaw_on_wire(method, match, fields, self.table)
+        if error is not None:
+            self._stop(error)
+        exchange.route = match.resource.methods[method]
         fields.pop(b"cookie", None)
         exchange.request = WireRequest(
             method.decode("ascii"),
