@@ -62,7 +62,8 @@ def _listen(config: dict[str, Any]) -> int:
     params.n_parallel = config["slots"]
     params.n_ctx = config["context"] * config["slots"]
     params.n_batch = params.n_ubatch = 512  # long prompts and running answers take turns by batch
-    params.cpuparams.n_threads = params.cpuparams_batch.n_threads = config["threads"]
+    params.cpuparams.n_threads = config["threads"]
+    params.cpuparams_batch.n_threads = config["threads_batch"]
     params.n_threads_http = config["slots"] + 4
     params.cache_ram_mib = config["cache_mib"]
     params.ctx_shift = False

@@ -10,17 +10,23 @@ import psutil
 _CGROUP = Path("/sys/fs/cgroup")
 
 
-def threads() -> int:
-    """Threads of one model: all cores but one, which the server needs (as many threads as cores collapses)."""
+def cores() -> int:
+    """Cores we may use."""
     try:
-        cores = len(os.sched_getaffinity(0))
+        found = len(os.sched_getaffinity(0))
     except AttributeError:  # not Linux
-        cores = os.cpu_count() or 1
+        found = os.cpu_count() or 1
     with suppress(OSError, ValueError):
         quota, period = (_CGROUP / "cpu.max").read_text().split()
         if quota != "max":
-            cores = min(cores, math.ceil(int(quota) / int(period)))
-    return max(1, cores - 1)
+            found = min(found, math.ceil(int(quota) / int(period)))
+    return max(1, found)
+
+
+def threads() -> int:
+    """Threads of a model for one token at a time: all cores but one, which the server needs. Such threads meet
+    thousands of times a second, so one too many costs more than it brings."""
+    return max(1, cores() - 1)
 
 
 def memory_budget(configured_mib: int) -> int:

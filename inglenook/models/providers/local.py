@@ -5,7 +5,8 @@ without one would hold to its end. Callers' own bodies never pass through, for l
 caller may (choose slots, name files); translating costs microseconds a token.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from typing import Any, ClassVar
 
 from inglenook.kit.errors import BadInput, NotFound, UpstreamFailed
@@ -69,7 +70,7 @@ class LocalProvider:
     async def close(self) -> None:
         """Nothing of its own to free: the engine owns the processes."""
 
-    async def stream(self, job: Job) -> AsyncIterator[Event]:
+    async def stream(self, job: Job) -> AsyncGenerator[Event, None]:
         """See `Provider`. A request without messages, prompt or inputs only loads the model (`keep_alive` 0:
         unloads it)."""
         request = job.request
@@ -88,8 +89,9 @@ class LocalProvider:
                 events = self._complete(channel, request)
             else:
                 events = self._embed(channel, request)
-            async for event in events:
-                yield event
+            async with aclosing(events):
+                async for event in events:
+                    yield event
 
     async def render(self, name: str, request: ChatRequest) -> str:
         """The prompt a chat becomes by the model's template. Loads the model."""
@@ -102,7 +104,7 @@ class LocalProvider:
 
     async def _load(
         self, source: Source, request: ChatRequest | CompletionRequest | EmbeddingRequest, options: LocalOptions
-    ) -> AsyncIterator[Event]:
+    ) -> AsyncGenerator[Event, None]:
         if options.keep_alive == 0:
             await self._engine.unload(source.name)
             yield Finished("unload")
@@ -114,12 +116,13 @@ class LocalProvider:
             yield Timings(load_ms=lease.load_ms)
         yield Finished("load")
 
-    async def _chat(self, channel: Channel, request: ChatRequest) -> AsyncIterator[Event]:
+    async def _chat(self, channel: Channel, request: ChatRequest) -> AsyncGenerator[Event, None]:
         source = channel.lease.source
         messages = _messages(source, request)
         if request.local.context:
-            async for event in self._chat_after(channel, request, messages):
-                yield event
+            async with aclosing(self._chat_after(channel, request, messages)) as events:
+                async for event in events:
+                    yield event
             return
         body = chat_body(request, messages, source.params)
         try:
@@ -132,8 +135,9 @@ class LocalProvider:
             yield _truncated(error, fitted.tokens, fitted.dropped)
             response = await channel.post("/v1/chat/completions", chat_body(request, messages, source.params))
         stream = ChatStream(source.name, top=request.sampling.top_logprobs or 0)
-        async for event in _answer(channel, response, stream):
-            yield event
+        async with aclosing(_answer(channel, response, stream)) as events:
+            async for event in events:
+                yield event
         if request.local.return_context:
             prompt = await channel.render(request, messages)
             stream.finished[-1].context = await channel.tokenize(prompt + "".join(stream.text))
@@ -142,26 +146,29 @@ class LocalProvider:
 
     async def _chat_after(
         self, channel: Channel, request: ChatRequest, messages: list[Message]
-    ) -> AsyncIterator[Event]:
+    ) -> AsyncGenerator[Event, None]:
         """A chat that goes on after given tokens: its prompt is rendered and put behind them."""
         prompt = await channel.tokenize(await channel.render(request, messages), special=False)
         completion = CompletionRequest(
             prompt="", sampling=request.sampling, response_format=request.response_format, local=request.local
         )
-        async for event in self._complete_tokens(channel, completion, [*(request.local.context or ()), *prompt]):
-            yield event
+        tokens = [*(request.local.context or ()), *prompt]
+        async with aclosing(self._complete_tokens(channel, completion, tokens)) as events:
+            async for event in events:
+                yield event
 
-    async def _complete(self, channel: Channel, request: CompletionRequest) -> AsyncIterator[Event]:
+    async def _complete(self, channel: Channel, request: CompletionRequest) -> AsyncGenerator[Event, None]:
         prompt: str | list[int] = request.prompt
         if request.local.context or request.local.return_context:
             added = await channel.tokenize(request.prompt, special=not request.local.context)
             prompt = [*(request.local.context or ()), *added]
-        async for event in self._complete_tokens(channel, request, prompt):
-            yield event
+        async with aclosing(self._complete_tokens(channel, request, prompt)) as events:
+            async for event in events:
+                yield event
 
     async def _complete_tokens(
         self, channel: Channel, request: CompletionRequest, prompt: str | list[int]
-    ) -> AsyncIterator[Event]:
+    ) -> AsyncGenerator[Event, None]:
         source = channel.lease.source
         path, body = completion_body(request, prompt, source.params)
         try:
@@ -175,14 +182,15 @@ class LocalProvider:
             yield _truncated(error, len(prompt), 0)
             response = await channel.post(*completion_body(request, prompt, source.params))
         stream = CompletionStream(source.name, top=request.sampling.top_logprobs or 0)
-        async for event in _answer(channel, response, stream):
-            yield event
+        async with aclosing(_answer(channel, response, stream)) as events:
+            async for event in events:
+                yield event
         if request.local.return_context and isinstance(prompt, list):
             stream.finished[-1].context = [*prompt, *await channel.tokenize("".join(stream.text), special=False)]
         for finished in stream.finished:
             yield finished
 
-    async def _embed(self, channel: Channel, request: EmbeddingRequest) -> AsyncIterator[Event]:
+    async def _embed(self, channel: Channel, request: EmbeddingRequest) -> AsyncGenerator[Event, None]:
         async for event in embed(request, channel, context=channel.lease.context):
             yield event
         yield Timings(load_ms=channel.lease.load_ms)
@@ -204,7 +212,9 @@ class LocalProvider:
         return fitted
 
 
-async def _answer(channel: Channel, response: Response, stream: ChatStream | CompletionStream) -> AsyncIterator[Event]:
+async def _answer(
+    channel: Channel, response: Response, stream: ChatStream | CompletionStream
+) -> AsyncGenerator[Event, None]:
     """The events of an answer up to its usage and timings."""
     async with response:
         try:

@@ -448,8 +448,8 @@ async def test_what_an_embedder_cannot_do(local: LocalProvider, embedder: str) -
 @pytest.mark.slow
 async def test_the_starter_answers(local: LocalProvider, engine: Engine, tmp_path: Path) -> None:
     name = ModelStore(engine.settings.models_dir).import_gguf(starter_gguf(), "starter").name
-    events = await ask(local, name, _chat("What is the capital of France?", tokens=24))
-    assert "Paris" in _text(events)
+    events = await ask(local, name, _chat("Hi", tokens=24))
+    assert "Hello" in _text(events)
     assert not of(ReasoningDelta, events)
     [facts] = await local.models()
     assert facts.languages == ("en",)
