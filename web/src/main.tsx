@@ -7,6 +7,7 @@ import { RouterProvider } from "@tanstack/react-router";
 import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
 
+import { under } from "@/api/base";
 import { onSignedOut } from "@/api/client";
 import { queryClient } from "@/api/queryClient";
 import type { SessionState } from "@/api/types";
@@ -23,6 +24,12 @@ onSignedOut(() => {
   if (!state?.user) return;
   queryClient.setQueryData(sessionQuery.queryKey, { ...state, user: null });
   void router.invalidate();
+});
+
+// A page from before an update asks for files that are gone: the new page has new ones.
+window.addEventListener("vite:preloadError", (event) => {
+  event.preventDefault();
+  void fetch(under(""), { cache: "no-store" }).then(({ ok }) => ok && window.location.reload());
 });
 
 const root = document.getElementById("root");

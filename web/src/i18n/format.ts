@@ -52,6 +52,11 @@ export function date(at: number): string {
   return new Intl.DateTimeFormat(i18n.locale, { dateStyle: "medium" }).format(at);
 }
 
+/** Names side by side: "English, Chinese" or "英语、中文". */
+export function listing(names: readonly string[]): string {
+  return names.join(i18n.locale.startsWith("zh") ? "、" : ", ");
+}
+
 /** The name of a language, in the page's language: `zh` is 中文 or Chinese. */
 export function languageName(tag: string): string {
   try {

@@ -94,9 +94,12 @@ export function Composer({
             key="stop"
             label={t`Stop the answer`}
             tip="above"
-            className="bg-ink text-paper hover:bg-ink hover:text-paper"
+            look="ink"
             icon={<Square size={14} fill="currentColor" />}
-            onClick={onStop}
+            onClick={() => {
+              area.current?.focus();
+              onStop();
+            }}
           />
         ) : (
           <IconButton
@@ -105,7 +108,7 @@ export function Composer({
             label={t`Send`}
             tip="above"
             disabled={!ready}
-            className="bg-ember text-on-ember hover:bg-ember-strong hover:text-on-ember"
+            look="ember"
             icon={<ArrowUp size={18} />}
           />
         )}

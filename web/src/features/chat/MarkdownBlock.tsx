@@ -4,11 +4,12 @@ import rehypeSanitize from "rehype-sanitize";
 import remarkGfm from "remark-gfm";
 
 import { hasFormulas } from "./formulas";
+import { htmlAsText } from "./htmlAsText";
 import { COMPONENTS, SCHEMA } from "./markdownParts";
 
 const WithFormulas = lazy(() => import("./MathBlock").then(({ MathBlock }) => ({ default: MathBlock })));
 
-const REMARK = [remarkGfm];
+const REMARK = [remarkGfm, htmlAsText];
 const REHYPE: [typeof rehypeSanitize, typeof SCHEMA][] = [[rehypeSanitize, SCHEMA]];
 
 /** One block of Markdown. HTML in it is shown as text; whatever it makes passes the sanitizer. */

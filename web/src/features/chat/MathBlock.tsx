@@ -7,13 +7,14 @@ import remarkGfm from "remark-gfm";
 import remarkMath from "remark-math";
 
 import { normaliseFormulas } from "./formulas";
+import { htmlAsText } from "./htmlAsText";
 import { COMPONENTS, SCHEMA } from "./markdownParts";
 
 /** A block with formulas in it; loaded when the first one is met. KaTeX draws after the sanitizer: it is trusted. */
 export function MathBlock({ text }: { text: string }) {
   return (
     <ReactMarkdown
-      remarkPlugins={[remarkGfm, remarkMath]}
+      remarkPlugins={[remarkGfm, remarkMath, htmlAsText]}
       rehypePlugins={[
         [rehypeSanitize, SCHEMA],
         [rehypeKatex, { throwOnError: false, strict: false, trust: false, maxExpand: 200, maxSize: 20 }],

@@ -20,8 +20,8 @@ function Truncated({ notice: { details = {}, message } }: { notice: AnswerNotice
     return message;
   return (
     <Trans>
-      This conversation is longer than the model can read ({number(prompt)} of {number(context)} tokens). It
-      answered without <Plural value={dropped} one="the oldest message" other="the # oldest messages" />.
+      This conversation is longer than the model can read: {number(prompt)} tokens against {number(context)}.
+      It answered without <Plural value={dropped} one="the oldest message" other="the # oldest messages" />.
     </Trans>
   );
 }

@@ -38,7 +38,7 @@ export function ConversationList() {
   return (
     <section aria-label={t`Conversations`} className="flex min-h-0 flex-1 flex-col">
       <div className="relative px-2 pt-3 pb-1">
-        <Search size={14} aria-hidden className="pointer-events-none absolute top-[23px] left-5 text-muted" />
+        <Search size={14} aria-hidden className="pointer-events-none absolute top-6 left-5 text-muted" />
         <input
           type="search"
           aria-label={t`Search conversations by title`}

@@ -14,9 +14,11 @@ export function BoughtModels({ models }: { models: readonly ModelInfo[] }) {
           .filter((model) => model.provider === provider)
           .map((model) => (
             <li key={model.name} className="py-3">
-              <p className="font-medium break-words">{model.name}</p>
+              <p className="break-words">
+                <span className="mr-2 font-medium">{model.name}</span>
+                <Capabilities names={model.capabilities} />
+              </p>
               <ModelFacts model={model} />
-              <Capabilities names={model.capabilities} />
             </li>
           ))}
       </ul>

@@ -26,10 +26,12 @@ export function LocalModel({ model, mayManage }: { model: ModelInfo; mayManage: 
   const act = idle ? load : unload;
   return (
     <li className="flex flex-wrap items-center gap-x-4 gap-y-2 py-3">
-      <div className="min-w-0 flex-1 basis-60">
-        <p className="font-medium break-words">{model.name}</p>
+      <div className="min-w-0 flex-1 basis-48">
+        <p className="break-words">
+          <span className="mr-2 font-medium">{model.name}</span>
+          <Capabilities names={model.capabilities} />
+        </p>
         <ModelFacts model={model} />
-        <Capabilities names={model.capabilities} />
       </div>
       <div className="flex items-center gap-1">
         <ModelState model={model} loading={load.isPending} />

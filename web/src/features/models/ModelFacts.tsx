@@ -1,18 +1,16 @@
 import { useLingui } from "@lingui/react/macro";
 
 import type { ModelInfo } from "@/api/types";
-import { bytes, languageName, tokens } from "@/i18n/format";
+import { bytes, languageName, listing, tokens } from "@/i18n/format";
 
 const SHOWN_LANGUAGES = 3;
 
 /** The facts of a model in one line of small print. */
 export function ModelFacts({ model, brief = false }: { model: ModelInfo; brief?: boolean }) {
-  const { t, i18n } = useLingui();
+  const { t } = useLingui();
   const loaded = model.state === "ready" || model.state === "busy";
   const named = model.languages.slice(0, SHOWN_LANGUAGES).map(languageName);
-  const languages = new Intl.ListFormat(i18n.locale, { style: "narrow", type: "unit" }).format(
-    model.languages.length > SHOWN_LANGUAGES ? [...named, "…"] : named,
-  );
+  const languages = listing(model.languages.length > SHOWN_LANGUAGES ? [...named, "…"] : named);
   const context = model.context_length ? tokens(model.context_length) : "";
   const parts = [
     model.local ? null : model.provider,

@@ -2,7 +2,7 @@ import { Trans, useLingui } from "@lingui/react/macro";
 import { ChevronDown } from "lucide-react";
 
 import type { SuggestionInfo } from "@/api/types";
-import { bytes, languageName } from "@/i18n/format";
+import { bytes, languageName, listing } from "@/i18n/format";
 import { Button } from "@/ui/Button";
 import { IconButton } from "@/ui/IconButton";
 import { Menu } from "@/ui/Menu";
@@ -12,7 +12,7 @@ import { usePull, usePulls } from "./queries";
 
 /** A model worth having, with one click to get it; other places it can be had from are in the menu. */
 export function Suggestion({ suggestion }: { suggestion: SuggestionInfo }) {
-  const { t, i18n } = useLingui();
+  const { t } = useLingui();
   const pull = usePull();
   const pulls = usePulls();
   const [first, ...others] = suggestion.sources;
@@ -22,9 +22,7 @@ export function Suggestion({ suggestion }: { suggestion: SuggestionInfo }) {
   );
   if (!first) return null;
   const get = (source: string) => pull.mutate(source, { onError: toastError });
-  const languages = new Intl.ListFormat(i18n.locale, { style: "narrow", type: "unit" }).format(
-    suggestion.languages.slice(0, 4).map(languageName),
-  );
+  const languages = listing(suggestion.languages.slice(0, 4).map(languageName));
   return (
     <li className="flex flex-wrap items-center gap-x-4 gap-y-2 py-3" data-suggestion={suggestion.name}>
       <div className="min-w-0 flex-1 basis-60">
