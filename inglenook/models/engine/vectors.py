@@ -1,18 +1,15 @@
 """Embedding by a child: batches of inputs in, vectors of unit length out."""
 
 import base64
-from collections.abc import AsyncIterator, Iterator
-from typing import TYPE_CHECKING, Any, Protocol
+import math
+import sys
+from array import array
+from collections.abc import AsyncIterator, Iterator, Sequence
+from typing import Any, Protocol
 
 from inglenook.kit.errors import BadInput, UpstreamFailed
 from inglenook.models.calls import EmbeddingRequest, Event, Notice, Usage, Vectors
 from inglenook.models.engine.wire import PromptTooLong
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Floats = NDArray[np.float32]
 
 #: Inputs and characters sent at once: few enough for callers to take turns, and for one who leaves to stop costing.
 _BATCH = 16
@@ -38,18 +35,19 @@ async def embed(request: EmbeddingRequest, child: EmbeddingChild, *, context: in
         PromptTooLong: an input is longer than `context` tokens and `truncate` is False.
         BadInput: more dimensions are asked for than the model has.
     """
-    rows: list[Floats] = []
+    vectors: list[list[float]] = []
     tokens = 0
     notice: Notice | None = None
     for texts in batches(request.inputs):
         batch, cut = await _cut(texts, child, context, request.local.truncate)
         notice = notice or cut
         answer = await child.ask("/v1/embeddings", {"input": batch, "encoding_format": "base64"})
-        rows += [decode(item["embedding"]) for item in sorted(answer["data"], key=lambda item: int(item["index"]))]
+        rows = sorted(answer["data"], key=lambda item: int(item["index"]))
+        vectors += [unit(row["embedding"], request.dimensions) for row in rows]
         tokens += answer["usage"]["prompt_tokens"]
     if notice is not None:
         yield notice
-    yield Vectors(finish(rows, request.dimensions))
+    yield Vectors(vectors)
     yield Usage(input=tokens)
 
 
@@ -96,33 +94,26 @@ def too_long(tokens: int, context: int, consequence: str) -> Notice:
     )
 
 
-def decode(vector: str | list[float]) -> "Floats":
-    """A vector as the child sends it: base64 of little-endian float32, or numbers."""
-    import numpy as np  # noqa: PLC0415 - a tenth of a second that only embedding needs
-
-    if isinstance(vector, str):
-        return np.frombuffer(base64.b64decode(vector), dtype="<f4")
-    return np.asarray(vector, dtype=np.float32)
-
-
-def finish(rows: "list[Floats]", dimensions: int | None) -> list[list[float]]:
-    """Vectors cut to `dimensions`, of unit length.
+def unit(vector: str | list[float], dimensions: int | None) -> list[float]:
+    """A vector as a child sends it (base64 of little-endian float32, or numbers), cut to `dimensions`, of length 1.
 
     Raises:
-        BadInput: `dimensions` is not between 1 and the model's.
+        BadInput: `dimensions` is not between 1 and the vector's own.
         UpstreamFailed: the model gave no numbers.
     """
-    import numpy as np  # noqa: PLC0415
-
-    if not rows:
-        return []
-    matrix = np.stack(rows)
+    values: Sequence[float] = vector if isinstance(vector, list) else _floats(vector)
     if dimensions is not None:
-        if not 1 <= dimensions <= matrix.shape[1]:
-            raise BadInput(f"dimensions must be between 1 and {matrix.shape[1]}, not {dimensions}", field="dimensions")
-        matrix = matrix[:, :dimensions]
-    if not np.isfinite(matrix).all():
+        if not 1 <= dimensions <= len(values):
+            raise BadInput(f"dimensions must be between 1 and {len(values)}, not {dimensions}", field="dimensions")
+        values = values[:dimensions]
+    length = math.hypot(*values)
+    if not math.isfinite(length):
         raise UpstreamFailed("the model gave a vector that is not of numbers")
-    norms = np.linalg.norm(matrix, axis=1, keepdims=True)
-    vectors: list[list[float]] = (matrix / np.where(norms > 0, norms, 1)).tolist()
-    return vectors
+    return [value / length for value in values] if length else list(values)
+
+
+def _floats(packed: str) -> "array[float]":
+    values = array("f", base64.b64decode(packed))
+    if sys.byteorder == "big":
+        values.byteswap()
+    return values

@@ -9,7 +9,7 @@ from inglenook.models.calls import EmbeddingRequest, Event, Finished, Timings, U
 from inglenook.models.engine.channel import Channel
 from inglenook.models.engine.service import Engine
 from inglenook.models.engine.source import E5_CONTEXT, E5_DIMENSIONS, E5_NAME, built_in_embedder
-from inglenook.models.engine.vectors import batches, decode, finish
+from inglenook.models.engine.vectors import batches, unit
 from inglenook.models.providers.base import Job, ModelFacts, ProviderKind, ProviderParts
 
 FACTS = ModelFacts(
@@ -55,16 +55,17 @@ class EmbeddingProvider:
             return
         async with self._engine.lease(built_in_embedder(), keep_alive=request.local.keep_alive) as lease:
             channel = Channel(self._http, lease)
-            rows, tokens = [], 0
+            vectors: list[list[float]] = []
+            tokens = 0
             for batch in batches(request.inputs):
                 body: dict[str, Any] = {
                     "input": [_prefixed(text, request.purpose) for text in batch],
                     "truncate": request.local.truncate is not False,
                 }
                 answer = await channel.ask("/v1/embeddings", body)
-                rows += [decode(item["embedding"]) for item in answer["data"]]
+                vectors += [unit(item["embedding"], request.dimensions) for item in answer["data"]]
                 tokens += answer["usage"]["prompt_tokens"]
-            yield Vectors(finish(rows, request.dimensions))
+            yield Vectors(vectors)
             yield Usage(input=tokens)
             yield Timings(load_ms=lease.load_ms)
         yield Finished("stop" if request.inputs else "load")
