@@ -5,8 +5,7 @@ model in `x-inglenook-model`; and a prompt that was cut is told of in `x-ingleno
 """
 
 from collections.abc import AsyncIterator, Callable
-from contextlib import aclosing
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 from urllib.parse import quote
 
@@ -106,7 +105,8 @@ class OpenAIFace:
         render: Callable[[Whole], bytes],
         logprobs: bool,
     ) -> None:
-        async with aclosing(self._gateway.call(call)) as events:
+        events = self._gateway.call(call)
+        try:
             routed, notices, first = await _prelude(events)
             headers = _headers(call, routed, notices)
             if type(first) is RawHead:
@@ -130,6 +130,9 @@ class OpenAIFace:
                 async for event in events:
                     whole.add(event)
                 response.send(200, render(whole), _JSON, headers)
+        except BaseException:
+            await events.aclose()  # settles the call
+            raise
 
 
 def _call(
@@ -178,10 +181,16 @@ async def _prelude(events: AsyncIterator[Event]) -> tuple[Routed, list[Notice], 
 
 
 def _headers(call: Call, routed: Routed, notices: list[Notice]) -> list[tuple[bytes, bytes]]:
-    headers = [(b"x-request-id", call.id.encode()), (b"x-inglenook-model", quote(routed.model, safe="/:@ ").encode())]
+    headers = [(b"x-request-id", call.id.encode()), (b"x-inglenook-model", _header(routed.model))]
     if notices:
         headers.append((b"x-inglenook-notice", b", ".join({notice.kind.encode(): None for notice in notices})))
     return headers
+
+
+@lru_cache(maxsize=1024)
+def _header(name: str) -> bytes:
+    """A model's name as a header can hold it."""
+    return quote(name, safe="/:@ ").encode()
 
 
 async def _write_stream(

@@ -7,7 +7,6 @@ but for the usage event of a stream that we asked for and they did not. Other ca
 import json
 from collections import deque
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, ClassVar
@@ -81,23 +80,14 @@ class OpenAICompatible:
         except UnicodeEncodeError:
             raise BadInput("settings.headers: names of headers must be ASCII", field="settings.headers") from None
 
-    async def stream(self, job: Job) -> AsyncGenerator[Event, None]:
+    def stream(self, job: Job) -> AsyncGenerator[Event, None]:
         """See `Provider.stream`."""
         if job.passthrough is not None:
-            events = self._relay(job.model, job.passthrough)
-        else:
-            request = job.request
-            if isinstance(request, ChatRequest | CompletionRequest):
-                events = self._answer(job.model, request)
-            else:
-                events = self._embed(job.model, request)
-        try:
-            async with aclosing(events):
-                async for event in events:
-                    yield event
-        except InglenookError as error:
-            error.details.setdefault("host", self._models_url.host)
-            raise
+            return self._relay(job.model, job.passthrough)
+        request = job.request
+        if isinstance(request, ChatRequest | CompletionRequest):
+            return self._answer(job.model, request)
+        return self._embed(job.model, request)
 
     async def models(self) -> list[ModelFacts]:
         """What `GET /models` lists. Capabilities are what a model may have; its provider judges."""
