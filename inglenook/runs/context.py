@@ -3,7 +3,7 @@
 import asyncio
 import itertools
 import logging
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from functools import partial
 from typing import Any, Literal, NoReturn
 
@@ -16,10 +16,11 @@ from inglenook.accounts.principal import Principal
 from inglenook.kit.errors import InglenookError, Unavailable
 from inglenook.kit.time import now_ms
 from inglenook.runs import endings
+from inglenook.runs.effects import ANSWERS, Effects
 from inglenook.runs.endings import Ending
 from inglenook.runs.errors import LeaseLost, RunEnded, Suspended
-from inglenook.runs.journal import DELTA, Journal, Recorded, encode, fold
-from inglenook.runs.kinds import RunEvent, RunInput, RunKind
+from inglenook.runs.journal import DELTA, FOLDED, Journal, Recorded, encode, fold
+from inglenook.runs.kinds import Attempt, EffectClass, RunEvent, RunInput, RunKind
 from inglenook.runs.live import Stream
 from inglenook.runs.tables import QUEUED, RUNNING, WAITING, RunInputRow, RunRow
 from inglenook.store.database import Store
@@ -76,6 +77,9 @@ class Execution:
         self._encoded: list[bytes] = []
         #: Deltas that came while events were being committed: they follow those events.
         self._held: list[dict[str, Any]] | None = None
+        #: Results of pure effects that go with the next commit.
+        self._deferred: list[RunEvent] = []
+        self._effects = Effects(run_id, self)
         self._timer: asyncio.TimerHandle | None = None
         #: What made journaling deltas impossible.
         self._fault: Exception | None = None
@@ -83,9 +87,10 @@ class Execution:
         self._inputs = asyncio.Event()
         self._taking = asyncio.Lock()
 
-    def open(self, seq: int, state: dict[str, Any], *, streamed: bool) -> None:
-        """Begin with the `state` that the journal holds up to `seq`; `streamed`: there are delta slices in it."""
-        self._streamed = streamed
+    def open(self, seq: int, state: dict[str, Any], events: Sequence[RunEvent]) -> None:
+        """Begin with the `state` that the `events` of the journal make up to `seq`."""
+        self._streamed = any(event.type == DELTA for event in events)
+        self._effects.recall(events)
         self.stream = Stream(self.kind, epoch=self.epoch, seq=seq, state=state, status=RUNNING)
 
     # ------------------------------------------------------------------------------------- what a kind uses
@@ -124,6 +129,18 @@ class Execution:
                 raise ValueError(f"{event.type}: types that begin with run. are not a kind's to append")
         return await self._write(events, project)
 
+    async def effect(
+        self,
+        name: str,
+        effect_class: EffectClass,
+        do: Callable[[Attempt], Awaitable[Any]],
+        *,
+        label: str | None = None,
+    ) -> Any:
+        """Do one step so that a crash neither loses nor doubles it; see `RunContext`."""
+        self._check()
+        return await self._effects.perform(name, effect_class, do, label)
+
     async def finish(self, output: dict[str, Any] | None = None, *, project: Project | None = None) -> None:
         """Append `run.finished` with `output`, with `project` in the same transaction."""
         await self._write((), project, endings.finished(output))
@@ -135,8 +152,7 @@ class Execution:
             Suspended: always, to leave `execute`; let it through. After an input the run is executed from the
                 beginning with the folded state.
         """
-        await self._write((), project, endings.waiting(payload))
-        raise Suspended
+        await self.rest(endings.waiting(payload), project)
 
     async def take_inputs(self) -> list[RunInput]:
         """The inputs that have come and were not taken yet; taking journals each as `run.input`."""
@@ -147,22 +163,26 @@ class Execution:
         self._inputs.clear()
         found = (
             select(RunInputRow)
-            .where(RunInputRow.run_id == self.run_id, RunInputRow.consumed_at.is_(None), RunInputRow.kind != CANCEL)
+            .where(
+                RunInputRow.run_id == self.run_id,
+                RunInputRow.consumed_at.is_(None),
+                RunInputRow.kind.not_in((CANCEL, *ANSWERS)),
+            )
             .order_by(RunInputRow.id)
         )
         rows = await self._host.store.read(lambda s: s.scalars(found).all())
         taken = [RunInput(id=row.id, kind=row.kind, payload=row.payload) for row in rows]
         if taken:
-            events = [
-                RunEvent(type="run.input", payload={"id": i.id, "kind": i.kind, "payload": i.payload}) for i in taken
-            ]
-            consume = update(RunInputRow).where(RunInputRow.id.in_([i.id for i in taken])).values(consumed_at=now_ms())
-
-            def consumed(session: Session) -> None:
-                session.connection().execute(consume)
-
-            await self._write(events, consumed)
+            await self._consume(taken, [_input_event(each) for each in taken])
         return taken
+
+    async def _consume(self, taken: Sequence[RunInput], events: Sequence[RunEvent]) -> None:
+        consume = update(RunInputRow).where(RunInputRow.id.in_([i.id for i in taken])).values(consumed_at=now_ms())
+
+        def consumed(session: Session) -> None:
+            session.connection().execute(consume)
+
+        await self._write(events, consumed)
 
     async def inputs(self) -> AsyncIterator[RunInput]:
         """Inputs as they come; endless."""
@@ -182,11 +202,45 @@ class Execution:
         """An input has come."""
         self._inputs.set()
 
-    def stop(self, reason: Literal["cancel", "shutdown"]) -> None:
-        """Cancel the work: somebody asked for it, or the server stops."""
+    async def answer(self, answers: Sequence[RunInput]) -> None:
+        """Take in what a person said to the parked run; before `run`."""
+        events = [event for each in answers for event in (_input_event(each), *self._effects.answer(each))]
+        await self._consume(answers, events)
+        self._effects.recall(events)
+
+    def stop(self, reason: Literal["cancel", "shutdown"], *, now: bool = True) -> None:
+        """Cancel the work: somebody asked for it, or the server stops.
+
+        Args:
+            now: False to let an effect that cannot be repeated come to its result first.
+        """
         if self._stop != "cancel":
             self._stop = reason
-        if self._work is not None:
+        if self._work is not None and (now or not self._effects.unrepeatable):
+            self._work.cancel()
+
+    # ------------------------------------------------------------------------------------- what effects use
+
+    async def record(self, event: RunEvent) -> None:
+        """Commit `event`, with all that came before it, even when the caller is cancelled meanwhile."""
+        await asyncio.shield(asyncio.get_running_loop().create_task(self._write([event], None)))
+
+    def defer(self, event: RunEvent) -> None:
+        """Have `event` committed with what comes next, or soon."""
+        self._check()
+        encode(event.payload)
+        self._deferred.append(event)
+        if self._timer is None:
+            self._arm(self._host.timing.slice)
+
+    async def rest(self, ending: Ending, project: Project | None = None) -> NoReturn:
+        """Put the run to rest; leaves by `Suspended`."""
+        await self._write((), project, ending)
+        raise Suspended
+
+    def calmed(self) -> None:
+        """No effect that cannot be repeated is under way any more: a stop that waited for it comes now."""
+        if self._stop is not None and self._work is not None:
             self._work.cancel()
 
     async def run(self) -> None:
@@ -196,7 +250,7 @@ class Execution:
             self._work.cancel()
         await asyncio.wait({self._work})
         error = None if self._work.cancelled() else self._work.exception()
-        if error is not None and not isinstance(error, Suspended | LeaseLost):
+        if error is not None and self.rested is None and not self.lost:
             level = logging.WARNING if isinstance(error, InglenookError) else logging.ERROR
             log.log(level, "run %s (%s) failed", self.run_id, self.kind.name, exc_info=error)
         async with self._lock:
@@ -268,7 +322,7 @@ class Execution:
             if self._timer is not None:
                 self._timer.cancel()
                 self._timer = None
-            if events or ending:
+            if events or ending or self._deferred:
                 self._held = []
             return await self._transact(events, project, ending)
         except LeaseLost:
@@ -279,13 +333,14 @@ class Execution:
             if self.rested is None and not self.lost:
                 for payload in held:
                     self.delta(payload)
-                if self._encoded and self._timer is None:
+                if (self._encoded or self._deferred) and self._timer is None:
                     self._arm(self._host.timing.slice)
             self._lock.release()
 
     async def _transact(self, events: Sequence[RunEvent], project: Project | None, ending: Ending | None) -> int:
         journal, timing, stream = self._host.journal, self._host.timing, self._live
-        sliced = len(self._encoded)
+        sliced, deferred = len(self._encoded), len(self._deferred)
+        events = [*self._deferred, *events]
         deltas = b'{"deltas":[' + b",".join(self._encoded) + b"]}" if sliced else None
         pairs = [(event.type, encode(event.payload)) for event in events]
         state = stream.state
@@ -295,9 +350,10 @@ class Execution:
         if ending is None:
             pairs = [(DELTA, deltas), *pairs] if deltas else pairs
         else:
-            pairs = endings.final_events(ending, state, deltas, streamed=self._streamed)
-            events = [ending.event] if ending.event else []
-            state = fold(self.kind, state, events) if ending.folds else state
+            pairs = endings.final_events(ending, state, deltas, pairs, streamed=self._streamed)
+            last = [ending.event] if ending.event else []
+            events = [*events, *last]
+            state = fold(self.kind, state, last) if ending.folds else state
             if ending.settles:
                 project = partial(self._settle, state=state, ending=ending)
         entries = await journal.prepare(self.run_id, pairs)
@@ -318,14 +374,14 @@ class Execution:
             return seq, []
 
         seq, blobs = await self._host.store.write(write)
-        del self._encoded[:sliced]
+        del self._encoded[:sliced], self._deferred[:deferred]
         self._streamed = self._streamed or sliced > 0
         if ending is not None:
             self.rested = stream.status = ending.status
-        first = seq - len(events) + 1
+        numbers = (seq - len(pairs) + 1 + i for i, (type_, _) in enumerate(pairs) if type_ not in (DELTA, FOLDED))
         recorded = [
-            Recorded(type=event.type, payload=event.payload, seq=first + i, epoch=self.epoch, at=at)
-            for i, event in enumerate(events)
+            Recorded(type=event.type, payload=event.payload, seq=number, epoch=self.epoch, at=at)
+            for number, event in zip(numbers, events, strict=True)
         ]
         stream.advance(seq, sliced, recorded, state)
         if blobs:
@@ -352,11 +408,11 @@ class Execution:
         task.add_done_callback(self._flushes.discard)
 
     async def _flush(self) -> None:
-        """Journal the gathered deltas."""
+        """Journal the gathered deltas and results of pure effects."""
         try:
             async with self._lock:
                 """What is being committed now may take them along."""
-            if self._encoded and self.rested is None and not self.lost:
+            if (self._encoded or self._deferred) and self.rested is None and not self.lost:
                 await self._write((), None)
         except (RunEnded, Unavailable):
             return
@@ -367,3 +423,7 @@ class Execution:
                 self._fault = error
             if self._work is not None:
                 self._work.cancel()
+
+
+def _input_event(given: RunInput) -> RunEvent:
+    return RunEvent(type="run.input", payload={"id": given.id, "kind": given.kind, "payload": given.payload})

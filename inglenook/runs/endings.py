@@ -65,6 +65,17 @@ class Ending(Struct, frozen=True, kw_only=True):
         return self.status in ENDED
 
 
+def facts_of(error: BaseException) -> dict[str, Any]:
+    """What of an error is for people and policies, JSON-serialisable: `code`, `status`, `message`, …"""
+    if not isinstance(error, InglenookError):
+        message = f"internal error ({type(error).__name__}); the log says more"
+        return {"code": "internal", "status": InglenookError.status, "message": message}
+    facts: dict[str, Any] = {**error.as_dict()["error"], "status": error.status}
+    if error.retry_after is not None:
+        facts["retry_after"] = error.retry_after
+    return facts
+
+
 def finished(output: dict[str, Any] | None) -> Ending:
     """The work is done."""
     return Ending(status=FINISHED, payload={"output": output}, output=output, settles=False)
@@ -72,10 +83,7 @@ def finished(output: dict[str, Any] | None) -> Ending:
 
 def failed(error: BaseException) -> Ending:
     """`execute` raised. What is not meant for people stays in the log."""
-    if isinstance(error, InglenookError):
-        facts = error.as_dict()["error"]
-    else:
-        facts = {"code": "internal", "message": f"internal error ({type(error).__name__}); the log says more"}
+    facts = facts_of(error)
     return Ending(status=FAILED, payload={"error": facts}, error=facts["message"])
 
 
@@ -105,21 +113,22 @@ def released() -> Ending:
 
 
 def final_events(
-    ending: Ending, state: dict[str, Any], deltas: bytes | None, *, streamed: bool
+    ending: Ending, state: dict[str, Any], deltas: bytes | None, events: list[tuple[str, bytes]], *, streamed: bool
 ) -> list[tuple[str, bytes]]:
     """What to append for `ending`.
 
     When the run ends, its state takes the place of its delta slices, the last one included.
 
     Args:
-        state: The fold up to and with `deltas`.
+        state: The fold up to and with `deltas` and `events`.
         deltas: The payload of a last slice, if there is one.
+        events: Events before the last one.
         streamed: Whether the journal holds slices.
     """
     last = [] if ending.event is None else [(ending.event.type, encode(ending.event.payload))]
     if ending.ends and ending.folds and (streamed or deltas):
-        return [(FOLDED, encode({"state": state})), *last]
-    return [(DELTA, deltas), *last] if deltas else last
+        return [*events, (FOLDED, encode({"state": state})), *last]
+    return [*([(DELTA, deltas)] if deltas else []), *events, *last]
 
 
 def rest(

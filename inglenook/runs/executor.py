@@ -15,9 +15,10 @@ from inglenook.kit.errors import Unavailable
 from inglenook.kit.time import now_ms
 from inglenook.runs import endings
 from inglenook.runs.context import CANCEL, RETRIES, Execution, Host
+from inglenook.runs.effects import ANSWERS
 from inglenook.runs.endings import Ending
-from inglenook.runs.journal import DELTA, Entry, Recorded, fold
-from inglenook.runs.kinds import RunKind
+from inglenook.runs.journal import Entry, Recorded, fold
+from inglenook.runs.kinds import RunInput, RunKind
 from inglenook.runs.live import Stream
 from inglenook.runs.tables import QUEUED, RUNNING, RunInputRow, RunRow
 from inglenook.store.database import after_commit
@@ -42,14 +43,17 @@ _CLAIM = (
     )
     .returning(_runs.kind, _runs.epoch, _runs.actor, _runs.input)
 )
-_CANCELS = select(_inputs.id).where(
-    _inputs.run_id == bindparam("run"), _inputs.consumed_at.is_(None), _inputs.kind == CANCEL
+_SAID = (
+    select(_inputs.id, _inputs.kind, _inputs.payload)
+    .where(_inputs.run_id == bindparam("run"), _inputs.consumed_at.is_(None), _inputs.kind.in_((CANCEL, *ANSWERS)))
+    .order_by(_inputs.id)
 )
 
 
 class _Loaded(NamedTuple):
     events: list[Recorded]
     cancelled: bool
+    answers: list[RunInput]
     state: dict[str, Any]
     error: Exception | None
 
@@ -176,19 +180,26 @@ class Executor:
 
         def load(session: Session) -> _Loaded:
             # Cancels from now on find the execution; this finds those that came before.
-            cancelled = session.connection().execute(_CANCELS, {"run": execution.run_id}).first() is not None
+            said = [
+                RunInput(id=row.id, kind=row.kind, payload=row.payload)
+                for row in session.connection().execute(_SAID, {"run": execution.run_id})
+            ]
+            cancelled = any(each.kind == CANCEL for each in said)
+            answers = [each for each in said if each.kind != CANCEL]
             events = self._host.journal.unfolded(session, execution.run_id)
             try:
-                return _Loaded(events, cancelled, fold(execution.kind, {}, events), None)
+                return _Loaded(events, cancelled, answers, fold(execution.kind, {}, events), None)
             except Exception as error:  # noqa: BLE001 - the run fails with it
-                return _Loaded(events, cancelled, {}, error)
+                return _Loaded(events, cancelled, answers, {}, error)
 
         loaded = await self._host.store.read(load)
         if loaded.cancelled:
             execution.stop("cancel")
         seq = loaded.events[-1].seq if loaded.events else 0
-        execution.open(seq, loaded.state, streamed=any(event.type == DELTA for event in loaded.events))
+        execution.open(seq, loaded.state, loaded.events)
         if loaded.error is None:
+            if loaded.answers:
+                await execution.answer(loaded.answers)
             self._tell(execution.run_id)
             return True
         log.error("run %s: %s cannot fold it", execution.run_id, execution.kind.name, exc_info=loaded.error)

@@ -28,6 +28,8 @@ INLINE_LIMIT = 32 * 1024
 DELTA = "run.delta"
 #: Holds the folded state up to itself, so that the delta slices before it can go. Kinds and watchers never see it.
 FOLDED = "run.folded"
+#: The intent and the result of an effect.
+EFFECT_STARTED, EFFECT_FINISHED = "run.effect.started", "run.effect.finished"
 
 # Every streamed slice runs these two, so they go past SQLAlchemy's compiler: that halves what they cost (measured:
 # 280 us of CPU an append through it, 205 us so; SQLite itself takes 150).
@@ -151,6 +153,11 @@ class Journal:
     def unfolded(self, session: Session, run_id: str) -> list[Recorded]:
         """The events whose `fold` is the run's state: all of them, or those since the last `run.folded`."""
         return self.read(session, run_id, max(self.folded_seq(session, run_id) - 1, 0))
+
+    def last(self, session: Session, run_id: str) -> dict[str, Any]:
+        """The payload of the last event; empty if there is none."""
+        seq = session.connection().execute(select(RunRow.seq).where(RunRow.id == run_id)).scalar_one()
+        return next((event.payload for event in self.read(session, run_id, seq - 1)), {})
 
     def folded_seq(self, session: Session, run_id: str) -> int:
         """The seq of the last `run.folded` event; 0 if there is none."""

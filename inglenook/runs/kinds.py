@@ -1,6 +1,6 @@
 """The contract of a kind of run: chat answers, flows, agents, ingestions are each one."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, Literal, NoReturn, Protocol
 
 from msgspec import Struct
@@ -13,8 +13,8 @@ class RunEvent(Struct, kw_only=True):
     """One event to append. `payload` is JSON-serialisable; over 32 KB of it is kept as a blob.
 
     Types of `runs` itself: `run.started`, `run.delta` (a slice of streamed deltas), `run.waiting`,
-    `run.finished`, `run.failed`, `run.cancelled`, `run.interrupted`, `run.parked`. A kind adds its own
-    (`chat.usage`), prefixed by its name.
+    `run.finished`, `run.failed`, `run.cancelled`, `run.interrupted`, `run.parked`, `run.input`,
+    `run.effect.started` and `run.effect.finished`. A kind adds its own (`chat.usage`), prefixed by its name.
     """
 
     type: str
@@ -22,11 +22,28 @@ class RunEvent(Struct, kw_only=True):
 
 
 class RunInput(Struct, kw_only=True):
-    """Something sent to a run while it lives: `cancel`, `steer`, `approve`, `form`."""
+    """Something sent to a run while it lives: `cancel`, `steer`, `approve`, `form`; `retry` and `skip` when parked."""
 
     id: str
     kind: str
     payload: dict[str, Any]
+
+
+#: What a crash in the midst of an effect means: see `RunContext.effect`.
+EffectClass = Literal["pure", "repeatable", "keyed", "once"]
+
+
+class Attempt(Struct, frozen=True, kw_only=True):
+    """What the function of an effect is given.
+
+    Attributes:
+        number: 1 for the first attempt; attempts that a crash cut count.
+        key: An idempotency key, the same for every attempt of this effect of this run and for no other.
+    """
+
+    name: str
+    number: int
+    key: str
 
 
 class RunContext(Protocol):
@@ -53,6 +70,49 @@ class RunContext(Protocol):
         """
         ...
 
+    async def effect(
+        self,
+        name: str,
+        effect_class: EffectClass,
+        do: Callable[[Attempt], Awaitable[Any]],
+        *,
+        label: str | None = None,
+    ) -> Any:
+        """Do one step so that a crash neither loses nor doubles it; returns what `do` gave, as JSON gives it back.
+
+            page = await run.effect("step.3.fetch", "repeatable", lambda _: fetch(url), label="Read the page")
+            await run.effect("step.4.pay", "keyed", lambda attempt: pay(bill, idempotency_key=attempt.key))
+
+        Before `do` begins, everything before it and its intent are committed; when this returns, its result is. When
+        the run is executed again after a crash, an effect that has a result gives it without running. What happens to
+        one that was begun and has none is said by its class:
+
+        - `pure`: only computes. Nothing waits for the journal: its result is committed with what comes next, within
+          about 100 ms, and is in `state` from then on.
+        - `repeatable`: doing it twice costs, but changes nothing (a model call, a GET, a search). It is done again;
+          both attempts are in the journal, to be metered.
+        - `keyed`: the receiver does it once for each `attempt.key`. It is done again with the same key.
+        - `once`: anything else that changes the world. The run is parked until a person finds out whether it was
+          done and sends `retry`, or `skip` with `{"output": …}`. `do` may raise `runs.errors.OutcomeUnknown` to have
+          the person asked without a crash. A server that stops gracefully waits for it.
+
+        What `do` raises is a result too: it is journaled and comes as `runs.errors.EffectFailed`, now and after a
+        takeover. The policy above decides: calling again with the same name is another attempt, with the same key.
+
+        Watchers see `run.effect.started` and `run.effect.finished` `{name, label, class, attempt, error?}` without
+        the output; `fold` gets that too. Neither `label` nor what `do` gives or raises may hold a credential.
+
+        Args:
+            name: Up to 200 characters, unique within the run and the same whenever the run is executed again: made
+                of the place in the work (`step.3.fetch`), never of time or chance.
+            label: What people are told is being done; the name when absent.
+
+        Raises:
+            EffectFailed: `do` raised, now or when it was done.
+            ValueError: an effect of that name is under way or was done in this execution.
+        """
+        ...
+
     async def finish(
         self, output: dict[str, Any] | None = None, *, project: Callable[[Session], None] | None = None
     ) -> None:
@@ -69,7 +129,9 @@ class RunContext(Protocol):
         ...
 
     async def take_inputs(self) -> list[RunInput]:
-        """The inputs that came and were not taken yet, without waiting; each is journaled as `run.input`."""
+        """The inputs that came and were not taken yet, without waiting; each is journaled as `run.input`.
+
+        `cancel`, and the `retry` and `skip` that answer a parked run, are not among them."""
         ...
 
     def inputs(self) -> AsyncIterator[RunInput]:

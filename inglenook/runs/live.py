@@ -13,7 +13,7 @@ from typing import Any, Literal, NamedTuple, Self
 
 from msgspec import Struct
 
-from inglenook.runs.journal import DELTA, FOLDED, Recorded, fold
+from inglenook.runs.journal import DELTA, EFFECT_FINISHED, FOLDED, Recorded, fold
 from inglenook.runs.kinds import RunEvent, RunKind
 
 #: Frames a watcher may lag behind before it is told to start afresh.
@@ -60,11 +60,17 @@ def delta_frame(position: Position, deltas: list[dict[str, Any]]) -> WatchFrame:
 
 
 def event_frame(epoch: int, event: Recorded) -> WatchFrame:
-    """The frame of a journaled event, in the current `epoch`."""
+    """The frame of a journaled event, in the current `epoch`.
+
+    What an effect gave is the work's own matter, often large, and not in it: a kind shows what it wants seen.
+    """
+    payload = event.payload
+    if event.type == EFFECT_FINISHED:
+        payload = {name: value for name, value in payload.items() if name != "output"}
     return WatchFrame(
         event="event",
         id=f"{epoch}.{event.seq}.0",
-        data={"type": event.type, "payload": event.payload, "seq": event.seq, "at": event.at},
+        data={"type": event.type, "payload": payload, "seq": event.seq, "at": event.at},
     )
 
 

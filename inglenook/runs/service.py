@@ -13,13 +13,14 @@ from sqlalchemy import insert, update
 from sqlalchemy.orm import Session
 
 from inglenook.accounts.principal import Principal
-from inglenook.kit.errors import BadInput, NotFound
+from inglenook.kit.errors import BadInput, Conflict, NotFound
 from inglenook.kit.ids import new_id
 from inglenook.kit.time import now_ms
 from inglenook.runs import queries
 from inglenook.runs.context import CANCEL, Host, Timing
 from inglenook.runs.dispatch.base import Dispatch
 from inglenook.runs.dispatch.local import LocalDispatch
+from inglenook.runs.effects import ANSWERS, check_answer
 from inglenook.runs.errors import RunEnded
 from inglenook.runs.executor import Executor
 from inglenook.runs.journal import Journal, Recorded, fold
@@ -31,8 +32,8 @@ from inglenook.store.database import Store, after_commit
 
 log = logging.getLogger(__name__)
 
-#: Inputs that make a parked run try again.
-UNPARK = frozenset({CANCEL, "retry"})
+#: Inputs that make a parked run go on.
+UNPARK = ANSWERS | {CANCEL}
 
 
 class Runs:
@@ -78,7 +79,7 @@ class Runs:
         await self._dispatch.close()
         for execution in self._executor.all():
             if execution.kind.on_crash == "resume":
-                execution.stop("shutdown")
+                execution.stop("shutdown", now=False)
         if not await self._joined(grace):
             for execution in self._executor.all():
                 execution.stop("shutdown")
@@ -149,11 +150,15 @@ class Runs:
     async def send(self, run_id: str, kind: str, payload: dict[str, Any]) -> str:
         """Send an input to a run and return the input's id. It wakes a waiting run.
 
+        A parked run is woken by `cancel`, by `retry`, and, when it asks about an effect, by `skip` with `{"output"}`;
+        either may name the `effect` that is meant.
+
         Raises:
             NotFound: there is no such run.
             RunEnded: it has ended.
+            Conflict, BadInput: it is an answer (`retry`, `skip`) that this run does not ask for.
         """
-        input_id = new_id("inp")
+        input_id, given = new_id("inp"), payload
 
         def write(session: Session) -> None:
             connection = session.connection()
@@ -164,6 +169,11 @@ class Runs:
                 raise NotFound(f"there is no run {run_id}")
             if status in ENDED:
                 raise RunEnded(f"run {run_id} has ended ({status})")
+            payload = given
+            if kind in ANSWERS:
+                if status != PARKED:
+                    raise Conflict(f"run {run_id} is not parked but {status}: there is nothing to {kind}")
+                payload = check_answer(kind, given, self._journal.last(session, run_id))
             connection.execute(
                 insert(RunInputRow),
                 {"id": input_id, "run_id": run_id, "kind": kind, "payload": payload, "at": now_ms()},

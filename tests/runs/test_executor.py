@@ -7,15 +7,13 @@ import sys
 from pathlib import Path
 
 import pytest
-from sqlalchemy import update
 
 from inglenook.runs.kinds import RunContext, RunEvent
 from inglenook.runs.service import Runs
-from inglenook.runs.tables import RunRow
 from inglenook.store.blobs import Blobs
 from inglenook.store.database import Store
 from tests.runs.conftest import House
-from tests.support.runs import Told, begin, notes, to_end
+from tests.support.runs import Told, begin, crash, notes, to_end
 from tests.support.runs_child import BIG
 
 ROOT = Path(__file__).parents[2]
@@ -99,13 +97,6 @@ async def test_a_run_that_kills_every_server_is_parked_and_a_person_can_retry_it
     assert await notes(store) == ["settled parked"]
     await runs.send(run_id, "retry", {})
     assert (await to_end(runs, run_id)).status == "finished"
-
-
-async def crash(store: Store, *run_ids: str, **values: object) -> None:
-    """Leave runs as a dead process would."""
-    await store.write(
-        lambda s: s.execute(update(RunRow).where(RunRow.id.in_(run_ids)).values(status="running", epoch=1, **values))
-    )
 
 
 async def test_a_run_that_gets_further_each_time_is_not_parked(store: Store, house: House) -> None:

@@ -3,13 +3,14 @@
 from collections.abc import Awaitable, Callable
 from typing import Any, Literal
 
-from sqlalchemy import text
+from sqlalchemy import text, update
 from sqlalchemy.orm import Session
 
 from inglenook.accounts.principal import Principal
 from inglenook.runs.kinds import RunContext, RunEvent
 from inglenook.runs.live import WatchFrame
 from inglenook.runs.service import Runs
+from inglenook.runs.tables import RunRow
 from inglenook.store.database import Store
 
 ANNA = Principal(user_id="usr_anna", name="anna")
@@ -82,6 +83,13 @@ class Client:
 async def begin(store: Store, runs: Runs, **given: Any) -> str:
     """Make a run of the kind `told`."""
     return await store.write(lambda s: runs.create(s, **{"kind": "told", "actor": ANNA, "input": {}, **given}))
+
+
+async def crash(store: Store, *run_ids: str, **values: object) -> None:
+    """Leave runs as a dead process would."""
+    await store.write(
+        lambda s: s.execute(update(RunRow).where(RunRow.id.in_(run_ids)).values(status="running", epoch=1, **values))
+    )
 
 
 async def to_end(runs: Runs, run_id: str, after: str | None = None) -> Client:
