@@ -16,7 +16,8 @@ const ChatSettings = lazy(() =>
 
 export interface ChatHeaderProps {
   model: string | null;
-  title?: string | undefined;
+  /** Of the conversation; absent where there is none yet. */
+  title?: string;
   settings: ConversationSettings;
   onSettings: (change: ConversationSettings) => void;
   /** The conversation as Markdown, if there is anything to copy. */
@@ -32,7 +33,13 @@ export function ChatHeader({ model, title, settings, onSettings, markdown }: Cha
     <header className="flex h-14 shrink-0 items-center gap-1 px-4">
       <MenuButton />
       <ModelPicker model={model} onPick={(name) => onSettings({ model: name })} />
-      <h1 className="min-w-0 flex-1 truncate px-3 text-center text-sm text-muted max-lg:sr-only">{title}</h1>
+      {title === undefined ? (
+        <span className="flex-1 max-lg:hidden" />
+      ) : (
+        <h1 className="min-w-0 flex-1 truncate px-3 text-center text-sm text-muted max-lg:sr-only">
+          {title || t`New chat`}
+        </h1>
+      )}
       <span className="flex-1 lg:hidden" />
       {markdown ? <CopyButton label={t`Copy as Markdown`} text={markdown} tip="end" /> : null}
       <IconButton

@@ -64,7 +64,7 @@ export function ConversationPage() {
     <div className="flex h-full flex-col">
       <ChatHeader
         model={model}
-        title={data?.title}
+        title={data?.title ?? ""}
         settings={data?.settings ?? {}}
         onSettings={onSettings}
         markdown={() => toMarkdown(data?.title ?? "", steps)}

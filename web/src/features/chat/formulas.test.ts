@@ -8,6 +8,10 @@ describe("normaliseFormulas", () => {
     expect(normaliseFormulas("\\[x^2\\]").trim()).toBe("$$\nx^2\n$$");
   });
 
+  it("displays a formula that has a line of its own", () => {
+    expect(normaliseFormulas("so\n$$x^2$$\nand $$y$$.")).toBe("so\n\n$$\nx^2\n$$\n\nand $$y$$.");
+  });
+
   it("leaves formulas and escapes money", () => {
     expect(normaliseFormulas("$x$ costs $5 and $10")).toBe("$x$ costs \\$5 and \\$10");
     expect(normaliseFormulas("between $5-$10")).toBe("between \\$5-\\$10");

@@ -1,7 +1,7 @@
 /**
  * Brings the ways models write formulas to the one way the Markdown parser reads: `$…$` and `$$…$$`.
  *
- * `\( \)` and `\[ \]` are rewritten, and a dollar sign that is money is escaped (pandoc's rule: an opening dollar
+ * `\( \)` and `\[ \]` are rewritten, `$$…$$` alone on a line is displayed, and a dollar sign that is money is escaped (pandoc's rule: an opening dollar
  * has a non-space on its right, a closing one a non-space on its left and no digit on its right). Code is left alone.
  */
 export function normaliseFormulas(markdown: string): string {
@@ -32,6 +32,7 @@ export function hasFormulas(markdown: string): boolean {
 function inText(text: string): string {
   const dollars = text
     .replace(/\\\[([\s\S]+?)\\\]/g, (_, inner: string) => display(inner))
+    .replace(/^\$\$([^\n$]+)\$\$[ \t]*$/gm, (_, inner: string) => display(inner))
     .replace(/\\\(([\s\S]+?)\\\)/g, (_, inner: string) => `$${inner.trim()}$`);
   return escapeMoney(dollars);
 }
