@@ -38,4 +38,4 @@ class Setup:
         if not self.needed:
             raise SetupDone
         if not hmac.compare_digest(token.encode(), self._token.encode()):
-            raise WrongSetupToken
+            raise WrongSetupToken(field="token")
