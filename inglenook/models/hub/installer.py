@@ -1,11 +1,10 @@
-"""Fetching a wheel with the Python installer that is here, as its user has set it up.
+"""Running the Python installer that is here, as its user has set it up.
 
 pip (of this interpreter) or else uv is run as a child process, so the user's own index, mirrors, certificates, proxies
 and credentials hold. Nothing is installed into the environment and no dependency is fetched.
 
-What can go on after a break: pip 25.1 and newer resumes a dropped connection within one run; a wheel that came whole
-but could not be used (a full disk) is not fetched again. A download that was stopped starts over: neither tool keeps
-half of one.
+`fetch_files` lets it download by itself. What it cannot do is go on with a download that was stopped: neither tool
+keeps half of one. That is why `wheel` first asks for the address only, and comes here where that does not work.
 """
 
 import asyncio
@@ -18,7 +17,7 @@ import shutil
 import signal
 import sys
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -57,6 +56,7 @@ _MISSING = re.compile(
 _FULL = re.compile(r"No space left on device|Disk quota exceeded|File too large|os error 28", re.IGNORECASE)
 
 Progress = Callable[[int, int], None]
+Heard = Callable[[str], bool]
 
 
 class Installer(NamedTuple):
@@ -85,7 +85,7 @@ def find_installer() -> Installer:
 
 
 async def fetch_files(package: str, folder: Path, progress: Progress) -> Path:
-    """Fetch a package's wheel into `folder`, and return the wheel, or the folder it was unpacked to.
+    """Let the tool fetch a package's wheel into `folder`; return the wheel, or the folder it was unpacked to.
 
     Args:
         package: A requirement that has been checked: a name, perhaps with `==version`.
@@ -97,17 +97,24 @@ async def fetch_files(package: str, folder: Path, progress: Progress) -> Path:
         DiskFull, Unavailable.
     """
     tool = find_installer()
+    with scratch_of(folder) as scratch:
+        if tool.name == "pip":
+            await run_tool(tool, _pip(package, folder), scratch, package, progress)
+            return _newest_wheel(folder, package)
+        unpacked = folder / "unpacked"
+        shutil.rmtree(unpacked, ignore_errors=True)
+        await run_tool(tool, _uv(package, unpacked, scratch), scratch, package, progress)
+        return unpacked
+
+
+@contextlib.contextmanager
+def scratch_of(folder: Path) -> Iterator[Path]:
+    """An empty folder for what a tool writes, inside `folder`; it is gone afterwards."""
     scratch = folder / "tmp"
     shutil.rmtree(scratch, ignore_errors=True)
     scratch.mkdir(parents=True)
     try:
-        if tool.name == "pip":
-            await _run(tool, _pip(package, folder), scratch, package, progress)
-            return _newest_wheel(folder, package)
-        unpacked = folder / "unpacked"
-        shutil.rmtree(unpacked, ignore_errors=True)
-        await _run(tool, _uv(package, unpacked, scratch), scratch, package, progress)
-        return unpacked
+        yield scratch
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 
@@ -120,7 +127,6 @@ def _newest_wheel(folder: Path, package: str) -> Path:
 
 
 def _pip(package: str, folder: Path) -> list[str]:
-    version = tuple(int(part) for part in re.findall(r"\d+", importlib.metadata.version("pip"))[:2])
     return [
         "download",
         "--no-deps",
@@ -129,11 +135,16 @@ def _pip(package: str, folder: Path) -> list[str]:
         "--disable-pip-version-check",
         "--progress-bar=off",
         "-vv",  # the only way to hear why an index did not answer
-        *(["--resume-retries=5"] if version >= (25, 1) else []),
+        *(["--resume-retries=5"] if pip_version() >= (25, 1) else []),
         f"--dest={folder}",
         "--",
         package,
     ]
+
+
+def pip_version() -> tuple[int, ...]:
+    """Major and minor version of the pip that is here."""
+    return tuple(int(part) for part in re.findall(r"\d+", importlib.metadata.version("pip"))[:2])
 
 
 def _uv(package: str, target: Path, scratch: Path) -> list[str]:
@@ -151,7 +162,24 @@ def _uv(package: str, target: Path, scratch: Path) -> list[str]:
     ]
 
 
-async def _run(tool: Installer, arguments: list[str], scratch: Path, package: str, progress: Progress) -> None:
+async def run_tool(
+    tool: Installer,
+    arguments: Sequence[str],
+    scratch: Path,
+    package: str,
+    progress: Progress = lambda completed, total: None,
+    heard: Heard = lambda line: False,
+) -> None:
+    """Run the tool until it ends. It dies with us, and when this is cancelled.
+
+    Args:
+        scratch: Where it may write; it runs in the folder around it.
+        heard: Called with each line it says, credentials included; True ends the tool at once.
+
+    Raises:
+        PullFailed: it failed; `details["cause"]` is `unreachable`, `missing` or `other`.
+        DiskFull.
+    """
     command = [sys.executable, "-I", "-c", _LAUNCH, str(os.getpid()), *tool.command, *arguments]
     process = await asyncio.create_subprocess_exec(
         *command,
@@ -174,7 +202,10 @@ async def _run(tool: Installer, arguments: list[str], scratch: Path, package: st
         async with _ticking(tick):
             assert process.stdout is not None
             async for raw in process.stdout:
-                line = _CREDENTIALS.sub("://***@", raw.decode(errors="replace").strip())
+                said = raw.decode(errors="replace").strip()
+                if heard(said):
+                    return
+                line = _CREDENTIALS.sub("://***@", said)
                 lines.append(line)
                 if match := _SIZE.search(line):
                     total = int(float(match[1]) * _UNITS[match[2]])
@@ -200,14 +231,16 @@ def _explain(tool: Installer, package: str, code: int, lines: Sequence[str]) -> 
         return PullFailed(
             f"the package index cannot be reached: {tool.name} could not fetch {package}. Check the network, and the "
             f"index, proxy and certificate settings of {tool.name}. It said:\n{said}",
-            details=details,
+            details={**details, "cause": "unreachable"},
         )
     if _MISSING.search(everything):
         return PullFailed(
-            f"the package index has no wheel of {package} for this Python. {tool.name} said:\n{said}", details=details
+            f"the package index has no wheel of {package} for this Python. {tool.name} said:\n{said}",
+            details={**details, "cause": "missing"},
         )
     return PullFailed(
-        f"{tool.name} could not fetch {package} (it ended with {code}). It said:\n{said}", details=details
+        f"{tool.name} could not fetch {package} (it ended with {code}). It said:\n{said}",
+        details={**details, "cause": "other"},
     )
 
 

