@@ -1,0 +1,240 @@
+"""Both faces over the real catalogue and engine, with the starter model and the built-in embedder."""
+
+import asyncio
+import json
+import math
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import ollama
+import openai
+import pytest
+
+from inglenook.gateway.faces.ollama import OllamaFace
+from inglenook.gateway.faces.openai import OpenAIFace
+from inglenook.gateway.gateway import Gateway
+from inglenook.kit.config import Settings
+from inglenook.kit.http.pool import HttpPool
+from inglenook.models.catalogue import Catalogue
+from inglenook.models.engine.service import Engine
+from inglenook.models.hub.layout import ModelStore
+from inglenook.models.providers.base import ProviderParts
+from inglenook.store.secrets import Secrets
+from tests.support.engine import starter_gguf
+from tests.support.gateway import Desk, open_wire
+
+pytestmark = pytest.mark.slow
+
+M = "smollm2"
+E = "multilingual-e5-small"
+TELL = "Tell a long story about a fox."
+
+
+@pytest.fixture
+async def client(desk: Desk, tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
+    gguf = starter_gguf()
+    settings = Settings(data=tmp_path, context_length=1024, parallel=2)
+    model_store = ModelStore(settings.models_dir)
+    await asyncio.to_thread(model_store.import_gguf, gguf, M)
+    pool = HttpPool()
+    engine = Engine(settings, model_store)
+    catalogue = Catalogue(desk.store, Secrets(tmp_path), model_store, ProviderParts(http=pool, engine=engine))
+    await catalogue.start()
+    await catalogue.rescan()
+    gateway = Gateway(desk.accounts, catalogue, desk.ledger)
+    routes = [
+        *OpenAIFace(gateway, catalogue).routes(),
+        *OllamaFace(gateway, catalogue, engine, model_store, settings).routes(),
+    ]
+    async with open_wire(routes) as opened:
+        opened.timeout = httpx.Timeout(120)
+        opened.headers["authorization"] = f"Bearer {desk.key}"
+        yield opened
+    await engine.stop()
+    await catalogue.stop()
+    await pool.close()
+
+
+async def post(client: httpx.AsyncClient, path: str, body: dict[str, Any], status: int = 200) -> Any:
+    response = await client.post(path, json=body)
+    assert response.status_code == status, response.text
+    return response.json()
+
+
+def chat(text: str = "Say hello.", **more: Any) -> dict[str, Any]:
+    return {"model": M, "messages": [{"role": "user", "content": text}], **more}
+
+
+async def test_listing_loading_and_unloading(client: httpx.AsyncClient) -> None:
+    models = {model["name"]: model for model in (await client.get("/api/tags")).json()["models"]}
+    starter = models[f"{M}:latest"]
+    assert (len(starter["digest"]), starter["size"] > 90_000_000) == (64, True)
+    assert E in models
+    shown = await post(client, "/api/show", {"model": M})
+    assert shown["model_info"]["general.architecture"] == "llama"
+    assert shown["model_info"]["tokenizer.ggml.tokens"] == []
+    assert (shown["details"]["family"], shown["details"]["parameter_size"]) == ("llama", "134.52M")
+    assert "completion" in shown["capabilities"]
+    assert "<|im_start|>" in shown["template"]
+    verbose = await post(client, "/api/show", {"name": M, "verbose": True})
+    assert len(verbose["model_info"]["tokenizer.ggml.tokens"]) > 40_000
+    assert verbose["tensors"][0]["shape"]
+    assert "embedding" in (await post(client, "/api/show", {"model": E}))["capabilities"]
+
+    assert (await client.get("/api/ps")).json() == {"models": []}
+    assert (await post(client, "/api/generate", {"model": M}))["done_reason"] == "load"
+    (running,) = (await client.get("/api/ps")).json()["models"]
+    assert (running["name"], running["context_length"]) == (f"{M}:latest", 1024)
+    assert running["size"] > 0
+    assert running["expires_at"].endswith("Z")
+    assert (await post(client, "/api/chat", {"model": M, "messages": [], "keep_alive": 0}))["done_reason"] == "unload"
+    assert (await client.get("/api/ps")).json() == {"models": []}
+
+
+async def test_ollama_answers(client: httpx.AsyncClient) -> None:
+    body = {"model": M, "prompt": "Why is the sky blue?", "options": {"temperature": 0, "seed": 123, "num_predict": 10}}
+    response = await client.post("/api/generate", json=body)
+    *pieces, last = [json.loads(line) for line in response.text.splitlines()]
+    assert "".join(piece["response"] for piece in pieces)
+    assert (last["eval_count"], last["done_reason"]) == (10, "length")
+    assert last["context"]
+    for name in ("total_duration", "load_duration", "prompt_eval_count", "prompt_eval_duration", "eval_duration"):
+        assert last[name] > 0, name
+
+    # What was said before is known when its tokens come back.
+    again = await post(client, "/api/generate", {**body, "context": last["context"], "stream": False})
+    assert again["prompt_eval_count"] > len(last["context"])
+
+    body["options"]["temperature"] = 1  # type: ignore[index]
+    first, second = [(await post(client, "/api/generate", {**body, "stream": False}))["response"] for _ in range(2)]
+    assert first == second
+
+    whole = await post(
+        client,
+        "/api/chat",
+        chat(TELL, stream=False, logprobs=True, top_logprobs=5, options={"num_predict": 10, "temperature": 0}),
+    )
+    assert len(whole["logprobs"]) == whole["eval_count"] == 10
+    for token in whole["logprobs"]:
+        assert token["logprob"] <= 0
+        assert bytes(token["bytes"]).decode("utf-8", "replace") == token["token"]
+        assert len(token["top_logprobs"]) == 5
+
+    schema = {"type": "object", "properties": {"age": {"type": "integer"}, "ok": {"enum": ["yes", "no"]}}, "required": ["age", "ok"]}  # fmt: skip  # noqa: E501
+    formatted = await post(client, "/api/chat", chat(stream=False, format=schema, options={"num_predict": 200}))
+    value = json.loads(formatted["message"]["content"])
+    assert isinstance(value["age"], int)
+    assert value["ok"] in ("yes", "no")
+
+    debug = await post(client, "/api/chat", chat(_debug_render_only=True))
+    assert "<|im_start|>user\nSay hello.<|im_end|>" in debug["_debug_info"]["rendered_template"]
+    refused = await post(client, "/api/generate", {"model": M, "prompt": "a", "suffix": "b"}, 400)
+    assert refused["error"] == f"{M} does not support insert"
+    refused = await post(client, "/api/chat", chat(think=True), 400)
+    assert refused["error"] == f'"{M}" does not support thinking'
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_a_prompt_too_long_is_never_cut_in_silence(client: httpx.AsyncClient, stream: bool) -> None:
+    messages = [
+        {"role": "system", "content": "Be brief."},
+        *({"role": role, "content": "word " * 100} for role in ("user", "assistant") * 8),
+        {"role": "user", "content": "Hello?"},
+    ]
+    body = {"model": M, "messages": messages, "max_tokens": 5, "stream": stream}
+    response = await client.post("/v1/chat/completions", json=body)
+    assert response.status_code == 200, response.text
+    assert response.headers["x-inglenook-notice"] == "truncated"
+    first = json.loads(response.text.split("\n\n")[0][6:]) if stream else response.json()
+    (notice,) = first["inglenook"]["notices"]
+    assert notice["details"]["prompt_tokens"] > notice["details"]["context_length"] == 1024
+
+    refused = await post(client, "/v1/chat/completions", {**body, "truncate": False}, 400)
+    message = refused["error"]["message"]
+    assert str(notice["details"]["prompt_tokens"]) in message
+    assert "1024" in message
+
+    ours = {"model": M, "messages": messages, "options": {"num_predict": 5}, "stream": stream}
+    response = await client.post("/api/chat", json=ours)
+    assert response.headers["x-inglenook-notice"] == "truncated"
+    assert json.loads(response.text.splitlines()[-1])["notices"][0]["kind"] == "truncated"
+    refused = await post(client, "/api/chat", {**ours, "truncate": False}, 400)
+    assert "1024" in refused["error"]
+
+
+async def test_the_official_openai_client(client: httpx.AsyncClient, desk: Desk) -> None:
+    messages: Any = [{"role": "user", "content": TELL}]
+    async with openai.AsyncOpenAI(base_url=f"{client.base_url}/v1", api_key=desk.key, max_retries=0) as official:
+        answer = await official.chat.completions.create(
+            model=M, messages=messages, max_completion_tokens=8, temperature=0, logprobs=True, top_logprobs=2
+        )
+        assert answer.choices[0].finish_reason == "length"
+        assert answer.usage is not None
+        assert answer.usage.completion_tokens == 8
+        assert answer.choices[0].logprobs is not None
+        assert len(answer.choices[0].logprobs.content or []) == 8
+
+        stream = await official.chat.completions.create(
+            model=M, messages=messages, max_tokens=8, stream=True, stream_options={"include_usage": True}, stop=["\n\n"]
+        )
+        chunks = [chunk async for chunk in stream]
+        assert sum(bool(chunk.choices and chunk.choices[0].delta.role) for chunk in chunks) == 1
+        assert len({(chunk.id, chunk.created) for chunk in chunks}) == 1
+        assert chunks[-1].usage is not None
+
+        completion = await official.completions.create(model=M, prompt="One, two,", max_tokens=4, temperature=0)
+        assert completion.choices[0].text
+
+        vectors = await official.embeddings.create(model=E, input=["sunset", "sunrise", "banana"])
+        sunset, sunrise, banana = (item.embedding for item in vectors.data)
+        assert len(sunset) == 384
+        assert math.isclose(sum(x * x for x in sunset), 1, abs_tol=1e-3)
+        assert sum(a * b for a, b in zip(sunset, sunrise, strict=True)) > sum(
+            a * b for a, b in zip(sunset, banana, strict=True)
+        )
+        with pytest.raises(openai.BadRequestError, match="embeddings"):
+            await official.embeddings.create(model=M, input="x")
+        with pytest.raises(openai.BadRequestError, match="chat"):
+            await official.chat.completions.create(model=E, messages=messages)
+        both = await official.chat.completions.create(model=M, messages=messages, n=2, max_tokens=4)
+        assert [choice.index for choice in both.choices] == [0, 1]
+        with pytest.raises(openai.BadRequestError) as caught:
+            await official.completions.create(model=M, prompt="x", n=2)
+        assert caught.value.param == "n"
+        part = {"type": "image_url", "image_url": {"url": "http://a.example/b.png"}}
+        with pytest.raises(openai.BadRequestError, match="vision"):
+            await official.chat.completions.create(model=M, messages=[{"role": "user", "content": [part]}])  # type: ignore[misc,list-item]
+
+    entries = await desk.ledger.entries()
+    assert {entry.provider for entry in entries} == {"local", "embedding"}
+    assert not any(entry.estimated for entry in entries if entry.status == "finished")
+
+
+async def test_the_official_ollama_client(client: httpx.AsyncClient, desk: Desk) -> None:
+    headers = {"authorization": f"Bearer {desk.key}"}
+    async with ollama.AsyncClient(host=str(client.base_url), headers=headers, trust_env=False) as official:
+        answer = await official.chat(M, [{"role": "user", "content": "Say hello."}], options={"num_predict": 6})
+        assert answer.message.content
+        stream = await official.generate(M, "Say hello.", stream=True, options={"num_predict": 6})
+        pieces = [piece async for piece in stream]
+        assert pieces[-1].done
+        assert pieces[-1].eval_count == 6
+        assert len((await official.embed(E, ["a", "b"], dimensions=16)).embeddings[0]) == 16
+        assert [model.model for model in (await official.ps()).models if model.model == f"{M}:latest"]
+        shown = await official.show(M)
+        assert shown.modelinfo
+        assert "completion" in (shown.capabilities or [])
+
+
+async def test_leaving_frees_the_model(client: httpx.AsyncClient, desk: Desk) -> None:
+    body = chat("Tell a very long story.", stream=True, max_tokens=900)
+    for _ in range(4):  # twice as many as there are slots
+        async with client.stream("POST", "/v1/chat/completions", json=body) as response:
+            await anext(response.aiter_raw())
+    async with asyncio.timeout(60):
+        assert (await post(client, "/v1/chat/completions", chat(max_tokens=3)))["usage"]["completion_tokens"] == 3
+    cancelled = [entry for entry in await desk.ledger.entries() if entry.status == "cancelled"]
+    assert len(cancelled) == 4
+    assert all(entry.estimated and entry.input_tokens > 0 for entry in cancelled)
