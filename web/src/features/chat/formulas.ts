@@ -1,8 +1,9 @@
 /**
  * Brings the ways models write formulas to the one way the Markdown parser reads: `$…$` and `$$…$$`.
  *
- * `\( \)` and `\[ \]` are rewritten, `$$…$$` alone on a line is displayed, and a dollar sign that is money is escaped (pandoc's rule: an opening dollar
- * has a non-space on its right, a closing one a non-space on its left and no digit on its right). Code is left alone.
+ * `\( \)` and `\[ \]` are rewritten, `$$…$$` alone on a line is displayed, and a dollar sign that is money is escaped
+ * (pandoc's rule: an opening dollar has a non-space on its right, a closing one a non-space on its left and no digit
+ * on its right). Code is left alone.
  */
 export function normaliseFormulas(markdown: string): string {
   if (!mayHaveFormulas(markdown)) return markdown;
