@@ -11,7 +11,7 @@ import { TextField } from "@/ui/TextField";
 
 import { useAddProvider, useChangeProvider } from "./providers";
 import { SettingField } from "./SettingField";
-import { fromForm, settingSpecs, toForm } from "./settingsSchema";
+import { fromForm, type SettingSpec, settingSpecs, toForm } from "./settingsSchema";
 
 export interface ProviderFormProps {
   kinds: readonly ProviderKind[];
@@ -40,6 +40,16 @@ export function ProviderForm({ kinds, provider, onDone }: ProviderFormProps) {
     if (provider) change.mutate({ id: provider.id, name, settings }, { onSuccess: onDone });
     else add.mutate({ kind: kindName, name, settings }, { onSuccess: onDone });
   };
+  const draw = (spec: SettingSpec) => (
+    <SettingField
+      key={`${kindName} ${spec.name}`}
+      spec={spec}
+      value={form[spec.name] ?? spec.initial}
+      isSet={provider?.secrets.includes(spec.name) ?? false}
+      error={field === `settings.${spec.name}` ? explain(error) : undefined}
+      onChange={(value) => setForm({ ...form, [spec.name]: value })}
+    />
+  );
   return (
     <form onSubmit={save} className="flex flex-col gap-5">
       {kinds.length > 1 && !provider ? (
@@ -68,16 +78,17 @@ export function ProviderForm({ kinds, provider, onDone }: ProviderFormProps) {
         value={name}
         onChange={(event) => setName(event.target.value)}
       />
-      {specs.map((spec) => (
-        <SettingField
-          key={`${kindName} ${spec.name}`}
-          spec={spec}
-          value={form[spec.name] ?? spec.initial}
-          isSet={provider?.secrets.includes(spec.name) ?? false}
-          error={field === `settings.${spec.name}` ? explain(error) : undefined}
-          onChange={(value) => setForm({ ...form, [spec.name]: value })}
-        />
-      ))}
+      {specs.filter(({ optional }) => !optional).map(draw)}
+      {specs.some(({ optional }) => optional) ? (
+        <details
+          open={specs.some(({ name, optional }) => optional && field === `settings.${name}`) || undefined}
+        >
+          <summary className="min-h-8 text-sm text-muted hover:text-ink">
+            <Trans>More settings</Trans>
+          </summary>
+          <div className="mt-3 flex flex-col gap-5">{specs.filter(({ optional }) => optional).map(draw)}</div>
+        </details>
+      ) : null}
       {error && !shownByField ? <Notice look="error">{explain(error)}</Notice> : null}
       <div className="flex justify-end gap-2">
         <Button look="quiet" onClick={onDone}>

@@ -8,6 +8,8 @@ export interface SettingSpec {
   required: boolean;
   secret: boolean;
   initial: string | boolean;
+  /** It works without being touched: shown only to those who look for it. */
+  optional: boolean;
 }
 
 type Json = Record<string, unknown>;
@@ -35,6 +37,8 @@ export function settingSpecs(schema: Json): SettingSpec[] {
         choices: Array.isArray(rule.enum) ? rule.enum.map(String) : [],
         required: required.includes(name),
         secret: rule.secret === true,
+        optional:
+          !required.includes(name) && rule.secret !== true && (rule.default !== undefined || type === "list"),
         initial: type === "boolean" ? rule.default === true : asText(rule.default),
       },
     ];

@@ -1,9 +1,11 @@
+import { t } from "@lingui/core/macro";
 import { useEffect } from "react";
 
 import { under } from "@/api/base";
 import { queryClient } from "@/api/queryClient";
 import type { PullInfo } from "@/api/types";
 import { follow } from "@/features/runs/sse";
+import { toast } from "@/ui/toasts";
 
 import { modelsChanged, PULLS, putPull, usePulls } from "./queries";
 
@@ -31,6 +33,7 @@ export function usePullProgress(): void {
           putPull(pull);
           if (pull.status === "running") return false;
           void modelsChanged();
+          if (pull.status === "done") toast(t`${pull.model} is ready to use`);
           return true;
         },
       }).catch(() => queryClient.invalidateQueries({ queryKey: PULLS }));
