@@ -11,6 +11,16 @@ _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's base 32, lower cas
 _PAIRS = tuple(a + b for a in _ALPHABET for b in _ALPHABET)
 _lock = threading.Lock()
 _last = 0
+_random = b""
+
+
+def _forget_random() -> None:
+    global _random
+    _random = b""
+
+
+# A forked child must not repeat what its parent draws.
+os.register_at_fork(after_in_child=_forget_random)
 
 
 def new_id(prefix: str) -> str:
@@ -19,9 +29,12 @@ def new_id(prefix: str) -> str:
     Args:
         prefix: Three or four letters naming the kind of thing: `usr`, `key`, `run`, `msg`.
     """
-    global _last
+    global _last, _random
     with _lock:
-        value = (time.time_ns() // 1_000_000) << 80 | int.from_bytes(os.urandom(10), "big")
+        if not _random:
+            _random = os.urandom(1280)  # one system call for many ids
+        drawn, _random = _random[:10], _random[10:]
+        value = (time.time_ns() // 1_000_000) << 80 | int.from_bytes(drawn, "big")
         if value <= _last:
             value = _last + 1
         _last = value
