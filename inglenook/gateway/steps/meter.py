@@ -23,19 +23,19 @@ from inglenook.models.calls import (
 )
 from inglenook.models.providers.wires.openai_usage import UsageScanner, usage_in_body
 
-#: Relayed bytes that are kept before their text is counted.
-_COUNT_AT = 32 * 1024
+#: Relayed bytes that are kept before their text is counted, and how many are then still kept: usage comes last.
+_COUNT_AT = 64 * 1024
+_TAIL = 8 * 1024
 _TEXT = re.compile(rb'"(?:content|reasoning_content|reasoning|text|arguments)"\s*:\s*("(?:[^"\\]|\\.)*")')
 
 
 class _Reading:
-    """What the meter keeps of one call."""
+    """What the meter keeps of one call. Relayed bytes are only gathered on their way; they are read at the end."""
 
-    __slots__ = ("_raw", "_size", "_streamed", "output_bytes", "scanner", "vectors")
+    __slots__ = ("_raw", "_size", "_streamed", "output_bytes", "vectors")
 
     def __init__(self) -> None:
         self.output_bytes = 0
-        self.scanner = UsageScanner()
         self.vectors = False
         self._streamed = True
         self._raw: list[bytes] = []
@@ -47,29 +47,38 @@ class _Reading:
     def raw(self, data: bytes) -> None:
         self._raw.append(data)
         self._size += len(data)
-        if self._streamed:
-            self.scanner.feed(data)
-            if self._size > _COUNT_AT:
-                self._count()
+        if self._size > _COUNT_AT and self._streamed:
+            self._count(_TAIL)
 
     def usage(self) -> Usage | None:
         """What the relayed answer says of itself."""
-        return self.scanner.usage if self._streamed else usage_in_body(b"".join(self._raw))
+        if not self._raw:
+            return None
+        data = b"".join(self._raw)
+        if not self._streamed:
+            return usage_in_body(data)
+        scanner = UsageScanner()
+        scanner.feed(data + b"\n")
+        return scanner.usage
 
     def output_tokens(self) -> int:
         """Our own count of what came out."""
         if not self.vectors:
-            self._count()
+            self._count(0)
         return estimate.tokens(self.output_bytes)
 
-    def _count(self) -> None:
-        for text in _TEXT.findall(b"".join(self._raw)):
+    def _count(self, keep: int) -> None:
+        """Count the text of all but the last `keep` bytes, and forget those."""
+        data = b"".join(self._raw)
+        end = len(data) - keep
+        end = (data.rfind(b"\n", 0, end) + 1 or end) if keep else end
+        for text in _TEXT.findall(data, 0, end):
             try:
                 self.output_bytes += len(orjson.loads(text).encode())
             except ValueError:
                 self.output_bytes += len(text)
-        self._raw.clear()
-        self._size = 0
+        self._raw = [data[end:]]
+        self._size = len(data) - end
 
 
 class Meter(Step):
