@@ -22,8 +22,8 @@ from inglenook.runs.errors import LeaseLost, RunEnded, Suspended
 from inglenook.runs.journal import DELTA, FOLDED, Journal, Recorded, encode, fold
 from inglenook.runs.kinds import Attempt, EffectClass, RunEvent, RunInput, RunKind
 from inglenook.runs.live import Stream
-from inglenook.runs.tables import QUEUED, RUNNING, WAITING, RunInputRow, RunRow
-from inglenook.store.database import Store
+from inglenook.runs.tables import PARKED, QUEUED, RUNNING, WAITING, RunInputRow, RunRow
+from inglenook.store.database import Store, after_commit
 
 log = logging.getLogger(__name__)
 
@@ -49,18 +49,29 @@ class Host(Struct, frozen=True, kw_only=True):
     timing: Timing
     #: Queue the run again, in the session's transaction.
     enqueue: Callable[[Session, str], None]
+    #: A run has gone to wait until that time.
+    expect: Callable[[int], None]
 
 
 class Execution:
     """The `RunContext` of one lease. Everything it writes carries its epoch."""
 
     def __init__(
-        self, host: Host, kind: RunKind, *, run_id: str, epoch: int, actor: Principal, given: dict[str, Any]
+        self,
+        host: Host,
+        kind: RunKind,
+        *,
+        run_id: str,
+        epoch: int,
+        actor: Principal,
+        given: dict[str, Any],
+        due: int | None,
     ) -> None:
         self.run_id = run_id
         self.epoch = epoch
         self.actor = actor
         self.input = given
+        self.due = due
         self.kind = kind
         #: The status this execution brought the run to, once committed.
         self.rested: str | None = None
@@ -145,14 +156,16 @@ class Execution:
         """Append `run.finished` with `output`, with `project` in the same transaction."""
         await self._write((), project, endings.finished(output))
 
-    async def wait(self, payload: dict[str, Any], *, project: Project | None = None) -> NoReturn:
-        """Put the run to rest until an input comes; `payload` says what it waits for.
+    async def wait(
+        self, payload: dict[str, Any], *, until: int | None = None, project: Project | None = None
+    ) -> NoReturn:
+        """Put the run to rest until an input or the time `until` comes; `payload` says what it waits for.
 
         Raises:
-            Suspended: always, to leave `execute`; let it through. After an input the run is executed from the
-                beginning with the folded state.
+            Suspended: always, to leave `execute`; let it through. Woken, the run is executed from the beginning
+                with the folded state.
         """
-        await self.rest(endings.waiting(payload), project)
+        await self.rest(endings.waiting(payload, until), project)
 
     async def take_inputs(self) -> list[RunInput]:
         """The inputs that have come and were not taken yet; taking journals each as `run.input`."""
@@ -362,10 +375,18 @@ class Execution:
         def write(session: Session) -> tuple[int, list[str]]:
             if ending is not None:
                 rested = endings.rest(
-                    session, journal, self.run_id, self.epoch, entries, ending, at=at, project=project
+                    session,
+                    journal,
+                    self.run_id,
+                    self.epoch,
+                    entries,
+                    ending,
+                    at=at,
+                    wake_at=self._wake_at(ending),
+                    project=project,
                 )
                 if ending.status == WAITING:
-                    self._wake_if_called(session)
+                    self._wake_if_called(session, ending.until)
                 return rested
             until = at + int(timing.lease * 1000)
             seq = journal.append(session, self.run_id, self.epoch, entries, at=at, lease_until=until)
@@ -391,12 +412,19 @@ class Execution:
     def _settle(self, session: Session, *, state: dict[str, Any], ending: Ending) -> None:
         self.kind.settle(session, self.run_id, ending.status, state, ending.error)
 
-    def _wake_if_called(self, session: Session) -> None:
+    def _wake_at(self, ending: Ending) -> int | None:
+        # What is to be executed again is told again what woke it.
+        return self.due if ending.status in (QUEUED, PARKED) else ending.until
+
+    def _wake_if_called(self, session: Session, until: int | None) -> None:
         """An input that came before the run went to wait wakes it at once."""
         called = select(RunInputRow.id).where(RunInputRow.run_id == self.run_id, RunInputRow.consumed_at.is_(None))
         if session.connection().execute(called.limit(1)).first() is not None:
-            session.connection().execute(update(RunRow).where(RunRow.id == self.run_id).values(status=QUEUED))
+            woken = update(RunRow).where(RunRow.id == self.run_id).values(status=QUEUED, wake_at=None)
+            session.connection().execute(woken)
             self._host.enqueue(session, self.run_id)
+        elif until is not None:
+            after_commit(session, lambda: self._host.expect(until))
 
     def _arm(self, seconds: float) -> None:
         self._timer = asyncio.get_running_loop().call_later(seconds, self._tick)

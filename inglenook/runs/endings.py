@@ -28,7 +28,7 @@ _runs, _inputs = RunRow.__table__.c, RunInputRow.__table__.c
 _REST = (
     update(RunRow.__table__)  # type: ignore[arg-type]
     .where(_runs.id == bindparam("run"))
-    .values({name: bindparam(name) for name in ("status", "error", "output", "ended_at", "lease_until")})
+    .values({name: bindparam(name) for name in ("status", "error", "output", "ended_at", "lease_until", "wake_at")})
 )
 _CONSUME = (
     update(RunInputRow.__table__)  # type: ignore[arg-type]
@@ -44,6 +44,7 @@ class Ending(Struct, frozen=True, kw_only=True):
         payload: Of the event `run.<status>`; None: no event.
         error: For people: why it failed, was interrupted or parked.
         settles: Whether the kind's `settle` is to bring projections in line.
+        until: When a waiting run is to be woken, if nothing wakes it before.
         folds: False when the kind's `fold` cannot be trusted: delta slices are kept then.
     """
 
@@ -51,6 +52,7 @@ class Ending(Struct, frozen=True, kw_only=True):
     payload: dict[str, Any] | None
     error: str | None = None
     output: dict[str, Any] | None = None
+    until: int | None = None
     settles: bool = True
     folds: bool = True
 
@@ -102,9 +104,10 @@ def parked(reason: str, **facts: Any) -> Ending:
     return Ending(status=PARKED, payload={"reason": reason, **facts}, error=reason)
 
 
-def waiting(payload: dict[str, Any]) -> Ending:
-    """It waits for an input, out of memory."""
-    return Ending(status=WAITING, payload=payload, settles=False)
+def waiting(payload: dict[str, Any], until: int | None = None) -> Ending:
+    """It waits for an input or a time, out of memory."""
+    payload = payload if until is None else {**payload, "until": until}
+    return Ending(status=WAITING, payload=payload, until=until, settles=False)
 
 
 def released() -> Ending:
@@ -140,9 +143,13 @@ def rest(
     ending: Ending,
     *,
     at: int,
+    wake_at: int | None,
     project: Callable[[Session], None] | None,
 ) -> tuple[int, list[str]]:
     """Append `entries` (made from `final_events`) and bring the run's row to rest.
+
+    Args:
+        wake_at: What the row is to say of timers.
 
     Returns the last seq, and blobs to forget once this is committed.
 
@@ -161,6 +168,7 @@ def rest(
             "output": ending.output if small else None,
             "ended_at": at if ending.ends else None,
             "lease_until": None,
+            "wake_at": wake_at,
         },
     )
     if ending.ends:

@@ -17,7 +17,7 @@ from inglenook.runs import endings
 from inglenook.runs.context import CANCEL, RETRIES, Execution, Host
 from inglenook.runs.effects import ANSWERS
 from inglenook.runs.endings import Ending
-from inglenook.runs.journal import Entry, Recorded, fold
+from inglenook.runs.journal import Entry, Recorded, encode, fold
 from inglenook.runs.kinds import RunInput, RunKind
 from inglenook.runs.live import Stream
 from inglenook.runs.tables import QUEUED, RUNNING, RunInputRow, RunRow
@@ -41,7 +41,7 @@ _CLAIM = (
         claim_seq=_runs.seq + 1,
         started_at=func.coalesce(_runs.started_at, bindparam("at")),
     )
-    .returning(_runs.kind, _runs.epoch, _runs.actor, _runs.input)
+    .returning(_runs.kind, _runs.epoch, _runs.actor, _runs.input, _runs.wake_at)
 )
 _SAID = (
     select(_inputs.id, _inputs.kind, _inputs.payload)
@@ -167,10 +167,12 @@ class Executor:
             epoch=claimed.epoch,
             actor=msgspec.convert(claimed.actor, Principal),
             given=claimed.input,
+            due=claimed.wake_at,
         )
         if status == QUEUED:
             until = at + int(self._host.timing.lease * 1000)
-            started = Entry("run.started", f'{{"epoch":{claimed.epoch}}}', None)
+            began = {"epoch": claimed.epoch} | ({} if claimed.wake_at is None else {"due": claimed.wake_at})
+            started = Entry("run.started", encode(began).decode(), None)
             self._host.journal.append(session, run_id, claimed.epoch, [started], at=at, lease_until=until)
         after_commit(session, lambda: self._executions.update({run_id: execution}))
         return execution

@@ -53,6 +53,9 @@ class RunContext(Protocol):
     epoch: int
     actor: Principal
     input: dict[str, Any]
+    #: The `until` of the wait that a timer ended, so that this execution began; None when something else began it.
+    #: `run.started` carries it too (`{"epoch", "due"?}`), for kinds that fold it.
+    due: int | None
 
     @property
     def state(self) -> dict[str, Any]:
@@ -119,12 +122,22 @@ class RunContext(Protocol):
         """Append `run.finished` with `output`. A kind that returns without it gets one with no output."""
         ...
 
-    async def wait(self, payload: dict[str, Any], *, project: Callable[[Session], None] | None = None) -> NoReturn:
-        """Put the run to rest, out of memory, until an input comes; `payload` says what it waits for.
+    async def wait(
+        self,
+        payload: dict[str, Any],
+        *,
+        until: int | None = None,
+        project: Callable[[Session], None] | None = None,
+    ) -> NoReturn:
+        """Put the run to rest, out of memory, until an input comes or the clock says `until`.
 
-        Never returns: it leaves `execute` by `runs.errors.Suspended`, which must be let through. After an input the
-        run is executed from the beginning with the folded state. Take the inputs first: one that was not taken
-        wakes the run at once.
+        Never returns: it leaves `execute` by `runs.errors.Suspended`, which must be let through. Woken, the run is
+        executed from the beginning with the folded state. Take the inputs first: one that was not taken wakes the
+        run at once.
+
+        Args:
+            payload: What it waits for, for watchers; `run.waiting` carries it, with `until`.
+            until: Milliseconds since the epoch. One that passed while no server ran counts at the next start.
         """
         ...
 

@@ -27,6 +27,7 @@ from inglenook.runs.journal import Journal, Recorded, fold
 from inglenook.runs.kinds import RunKind
 from inglenook.runs.live import Position, WatchFrame, catch_up, reset_frame
 from inglenook.runs.tables import ENDED, PARKED, QUEUED, WAITING, RunInputRow, RunRow
+from inglenook.runs.timers import Timers
 from inglenook.store.blobs import Blobs
 from inglenook.store.database import Store, after_commit
 
@@ -46,7 +47,14 @@ class Runs:
         self._journal = Journal(blobs)
         self._dispatch = dispatch or LocalDispatch()
         self._kinds: dict[str, RunKind] = {}
-        host = Host(store=store, journal=self._journal, timing=timing or Timing(), enqueue=self._dispatch.enqueue)
+        self._timers = Timers(store, self._kinds, self._dispatch.enqueue)
+        host = Host(
+            store=store,
+            journal=self._journal,
+            timing=timing or Timing(),
+            enqueue=self._dispatch.enqueue,
+            expect=self._timers.expect,
+        )
         self._executor = Executor(host, self._kinds, self._tell)
         #: Set, and replaced, when a run that is watched here but does not execute here may have changed.
         self._changes: weakref.WeakValueDictionary[str, asyncio.Event] = weakref.WeakValueDictionary()
@@ -62,12 +70,13 @@ class Runs:
     # -------------------------------------------------------------------------------------- start and stop
 
     async def start(self) -> None:
-        """Take over what a dead process left, then execute what is queued."""
+        """Take over what a dead process left, execute what is queued, and wake what is due."""
         self._stopped = False
         await self._dispatch.start(self._executor.execute)
         queued = await self._executor.take_over(sole=self._dispatch.sole)
         for run_id in queued:
             await self._store.write(partial(self._dispatch.enqueue, run_id=run_id))
+        self._timers.start()
         self._renewing = asyncio.get_running_loop().create_task(self._executor.renew_leases())
 
     async def stop(self, grace: float = 10.0) -> None:
@@ -76,6 +85,7 @@ class Runs:
         Runs that resume are released at once; the others get `grace` seconds to finish, then are interrupted with
         what had arrived kept. Watchers are let go.
         """
+        await self._timers.stop()
         await self._dispatch.close()
         for execution in self._executor.all():
             if execution.kind.on_crash == "resume":
@@ -179,7 +189,11 @@ class Runs:
                 {"id": input_id, "run_id": run_id, "kind": kind, "payload": payload, "at": now_ms()},
             )
             if status == WAITING or (status == PARKED and kind in UNPARK):
-                connection.execute(update(RunRow).where(RunRow.id == run_id).values(status=QUEUED, takeovers=0))
+                # What a parked run was woken by still holds when it goes on.
+                timer = {"wake_at": None} if status == WAITING else {}
+                connection.execute(
+                    update(RunRow).where(RunRow.id == run_id).values(status=QUEUED, takeovers=0, **timer)
+                )
                 self._dispatch.enqueue(session, run_id)
             else:
                 after_commit(session, lambda: self._deliver(run_id, kind))

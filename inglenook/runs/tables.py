@@ -29,6 +29,13 @@ class RunRow(Table):
             sqlite_where=text("ended_at IS NULL"),
             postgresql_where=text("ended_at IS NULL"),
         ),
+        Index(
+            "ix_runs_wake_at",
+            "wake_at",
+            "id",
+            sqlite_where=text("wake_at IS NOT NULL"),
+            postgresql_where=text("wake_at IS NOT NULL"),
+        ),
     )
 
     id: Mapped[str] = mapped_column(primary_key=True)
@@ -44,6 +51,9 @@ class RunRow(Table):
     #: Number of the current lease; grows with every execution and every takeover.
     epoch: Mapped[int] = mapped_column(default=0)
     lease_until: Mapped[int | None] = mapped_column(BigInteger)
+    #: While the run waits: when its timer wakes it, if nothing else does before. Kept while the execution that the
+    #: timer caused goes on.
+    wake_at: Mapped[int | None] = mapped_column(BigInteger)
     #: The last event's number.
     seq: Mapped[int] = mapped_column(default=0)
     #: Number of the last `run.folded` event: delta slices before it are gone.

@@ -1,8 +1,10 @@
-"""A process that executes a run and is killed: `python -m tests.support.runs_child DATA stream|die|effects`.
+"""A process that executes a run and is killed: `python -m tests.support.runs_child DATA stream|die|effects|sleep`.
 
-`stream` makes a run of each kind that streams, says their ids once a part is committed, and goes on for ever; `die`
-starts on what is there and dies as soon as a run executes; `effects` makes a run for each class of effect, says their
-ids, and dies when each is in the midst of an effect of that class, its world changed already.
+- `stream` makes a run of each kind that streams, says their ids once a part is committed, and goes on for ever.
+- `die` starts on what is there and dies as soon as a run executes.
+- `effects` makes a run for each class of effect, says their ids, and dies when each is in the midst of an effect of
+  that class, its world changed already.
+- `sleep` makes a run that waits for a time soon, says its id, and dies once it waits.
 """
 
 import asyncio
@@ -17,6 +19,7 @@ from uuid import uuid4
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from inglenook.kit.time import now_ms
 from inglenook.runs.context import Timing
 from inglenook.runs.kinds import Attempt, EffectClass, RunContext, RunEvent
 from inglenook.runs.service import Runs
@@ -25,6 +28,7 @@ from inglenook.store.database import Store
 from inglenook.store.tables import Table
 from tests.support.runs import ANNA, Told, begin, until
 
+ROOT = Path(__file__).parents[2]
 BIG = "x" * 100_000
 
 
@@ -90,13 +94,19 @@ async def die_together() -> None:
 _midst = 0
 
 
+async def sleep(run: RunContext) -> None:
+    await run.wait({}, until=now_ms() + 500)
+
+
 async def main(data: Path, what: str) -> None:
     store = Store.open(Store.sqlite_url(data / "main.db"))
     await store.write(lambda s: Table.metadata.create_all(s.connection()))
     await store.write(lambda s: s.execute(text("CREATE TABLE IF NOT EXISTS notes (what TEXT)")))
     runs = Runs(store, Blobs(data / "blobs"), timing=Timing(slice=0.01))
     world = World(data / "world")
-    work = {"stream": stream, "die": die, "effects": lambda run: effects(run, world, die_together)}[what]
+    work = {"stream": stream, "die": die, "effects": lambda run: effects(run, world, die_together), "sleep": sleep}[
+        what
+    ]
     runs.register(Told(work, name="interrupts"))
     runs.register(Told(work, name="resumes", on_crash="resume"))
     if what != "effects":
@@ -113,6 +123,11 @@ async def main(data: Path, what: str) -> None:
         ids = [await store.write(partial(make, runs, given)) for given in CLASSES]
         print(*ids, flush=True)
         await runs.start()
+    if what == "sleep":
+        run_id = await begin(store, runs, kind="resumes")
+        await until(runs, run_id, "run.waiting")
+        print(run_id, flush=True)
+        os.kill(os.getpid(), signal.SIGKILL)
     await asyncio.Event().wait()
 
 

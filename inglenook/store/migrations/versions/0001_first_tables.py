@@ -101,6 +101,7 @@ def upgrade() -> None:
         sa.Column("status", sa.String(), nullable=False),
         sa.Column("epoch", sa.Integer(), nullable=False),
         sa.Column("lease_until", sa.BigInteger(), nullable=True),
+        sa.Column("wake_at", sa.BigInteger(), nullable=True),
         sa.Column("seq", sa.Integer(), nullable=False),
         sa.Column("folded_seq", sa.Integer(), nullable=False),
         sa.Column("claim_seq", sa.Integer(), nullable=False),
@@ -127,6 +128,13 @@ def upgrade() -> None:
             unique=False,
             sqlite_where=sa.text("ended_at IS NULL"),
             postgresql_where=sa.text("ended_at IS NULL"),
+        )
+        batch_op.create_index(
+            "ix_runs_wake_at",
+            ["wake_at", "id"],
+            unique=False,
+            sqlite_where=sa.text("wake_at IS NOT NULL"),
+            postgresql_where=sa.text("wake_at IS NOT NULL"),
         )
 
     op.create_table(
