@@ -25,8 +25,10 @@ export const api = createClient<paths>({
 export async function ask<T>(call: Promise<{ data?: T; error?: unknown; response: Response }>): Promise<T> {
   const { data, error, response } = await call;
   if (!response.ok) {
-    if (response.status === 401) signedOut.forEach((listener) => listener());
-    throw toApiError(response.status, error);
+    const told = toApiError(response.status, error);
+    // A wrong password is refused with the same status, but the session goes on.
+    if (told.status === 401 && told.code !== "wrong_password") signedOut.forEach((listener) => listener());
+    throw told;
   }
   return data as T;
 }
