@@ -11,6 +11,7 @@ from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.e2e.conftest import OpenPage, add_teller, sign_in
 from tests.support.chat_page import answers, api, ask, button, composer, open_chat, prose, root
+from tests.support.relay import Relay
 from tests.support.running import RunningServer
 from tests.support.teller import MODEL, Teller
 
@@ -250,22 +251,29 @@ def test_a_reload_and_a_second_tab_catch_up(open_page: OpenPage, teller: Teller)
         expect(prose(tab)).to_have_text(LONG)
 
 
-def test_a_broken_network_costs_nothing(open_page: OpenPage, teller: Teller) -> None:
-    page = open_page()
-    open_chat(page, MODEL)
-    ask(page, "Go on")
-    story = teller.next()
-    story.say("before ")
-    expect(prose(page)).to_have_text("before")
-    page.context.set_offline(True)
-    expect(page.get_by_text("The connection broke; it is being restored.")).to_be_visible()
-    story.say("meanwhile ")
-    page.context.set_offline(False)
-    story.say("after")
-    expect(prose(page)).to_have_text("before meanwhile after")
-    story.end()
-    expect(answers(page, "complete")).to_be_visible()
-    expect(prose(page)).to_have_text("before meanwhile after")
+def test_a_broken_network_costs_nothing(
+    server: RunningServer, new_context: Callable[..., BrowserContext], teller: Teller
+) -> None:
+    with Relay(server.url) as relay:
+        context = new_context()
+        sign_in(context, relay.url)
+        page = context.new_page()
+        page.goto(relay.url)
+        open_chat(page, MODEL)
+        ask(page, "Go on")
+        story = teller.next()
+        story.say("before ")
+        expect(prose(page)).to_have_text("before")
+        relay.cut()
+        expect(page.get_by_text("The connection broke; it is being restored.")).to_be_visible()
+        story.say("meanwhile ")
+        relay.mend()
+        story.say("after")
+        expect(prose(page)).to_have_text("before meanwhile after", timeout=20_000)
+        expect(page.get_by_text("The connection broke; it is being restored.")).to_be_hidden()
+        story.end()
+        expect(answers(page, "complete")).to_be_visible()
+        expect(prose(page)).to_have_text("before meanwhile after")
 
 
 def test_closing_the_tab_does_not_stop_the_answer(open_page: OpenPage, teller: Teller) -> None:
