@@ -37,6 +37,8 @@ class FileServer:
         gates: A path's body stops half-way until its gate opens.
         ranges: Whether ranges are known.
         etag: Sent with files, unless empty.
+        refused: Whose user agent holds this is refused (403), unless empty.
+        authorization: What must be shown for files, unless empty.
         asked: Every request so far.
     """
 
@@ -49,6 +51,8 @@ class FileServer:
         self.reached: dict[str, asyncio.Event] = {}
         self.ranges = True
         self.etag = '"1"'
+        self.refused = ""
+        self.authorization = ""
         self.asked: list[Asked] = []
         self.answering: set[asyncio.Task[None]] = set()
 
@@ -83,8 +87,12 @@ class FileServer:
 
     async def _send(self, asked: Asked, writer: asyncio.StreamWriter) -> None:
         path = asked.path
+        if self.refused and self.refused in asked.headers.get("user-agent", ""):
+            return _write(writer, 403, {})
         if path in self.fixed:
             return _write(writer, *self.fixed[path])
+        if self.authorization and asked.headers.get("authorization") != self.authorization:
+            return _write(writer, 401, {"www-authenticate": 'Basic realm="here"'})
         if path.partition("?")[0] not in self.files:
             return _write(writer, 404, {}, b"nothing here")
         data = self.files[path.partition("?")[0]]

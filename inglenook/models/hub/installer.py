@@ -169,12 +169,14 @@ async def run_tool(
     package: str,
     progress: Progress = lambda completed, total: None,
     heard: Heard = lambda line: False,
-) -> None:
-    """Run the tool until it ends. It dies with us, and when this is cancelled.
+    limit: int | None = None,
+) -> bool:
+    """Run the tool; True if it came to its end by itself. It dies with us, and when this is cancelled.
 
     Args:
         scratch: Where it may write; it runs in the folder around it.
         heard: Called with each line it says, credentials included; True ends the tool at once.
+        limit: Bytes a file it writes may have; when one has more, the tool is ended.
 
     Raises:
         PullFailed: it failed; `details["cause"]` is `unreachable`, `missing` or `other`.
@@ -191,11 +193,15 @@ async def run_tool(
         start_new_session=True,
     )
     total = most = 0
+    over = False
 
     def tick() -> None:
-        nonlocal most
+        nonlocal most, over
         most = max(most, _largest(scratch))  # in the end the file moves away
         progress(most, total)
+        if limit is not None and most > limit and not over:
+            over = True
+            _end(process)
 
     lines: deque[str] = deque(maxlen=_LINES)
     try:
@@ -204,18 +210,23 @@ async def run_tool(
             async for raw in process.stdout:
                 said = raw.decode(errors="replace").strip()
                 if heard(said):
-                    return
+                    return False
                 line = _CREDENTIALS.sub("://***@", said)
                 lines.append(line)
                 if match := _SIZE.search(line):
                     total = int(float(match[1]) * _UNITS[match[2]])
             code = await process.wait()
     finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
+        _end(process)
         await process.wait()
-    if code != 0:
+    if code != 0 and not over:
         raise _explain(tool, package, code, lines)
+    return not over
+
+
+def _end(process: asyncio.subprocess.Process) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
 
 
 def _explain(tool: Installer, package: str, code: int, lines: Sequence[str]) -> InglenookError:

@@ -2,8 +2,11 @@
 
 pip or uv only resolves: it knows the index, the mirrors and what fits this Python, and tells the wheel's address and
 SHA-256. The bytes are then fetched by `download`, which keeps what arrived, through `index`, which goes out as the
-tool would. Where the tool tells no address without downloading, has the wheel in its cache, or our own download is
-refused (an index that wants a keyring, a certificate only the tool trusts), the tool does it all, from the start.
+tool would.
+
+Where the tool tells no address without downloading (uv, from an index without checksums), has the wheel in its cache,
+or our own download is refused (the index wants a keyring, or shows a certificate that only the tool trusts), the tool
+does it all, from the start.
 """
 
 import hashlib
@@ -30,6 +33,8 @@ from inglenook.models.hub.installer import (
     scratch_of,
 )
 
+#: A tool that writes more than this is not asking the index any more but downloading.
+_PAGES = 1_000_000
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _FOUND = re.compile(r"Found link (\S+?\.whl)(?:#(\S*))? \(from (\S+?)\)")
 _DOWNLOADING = re.compile(r"(Downloading|Using cached) (\S+\.whl)(?: \(|$)")
@@ -146,15 +151,17 @@ async def _ask_uv(tool: Installer, package: str, scratch: Path) -> Wheel | None:
     locked = scratch / "pylock.toml"
     options = ["pip", "compile", "--no-deps", "--only-binary=:all:", "--no-progress", "--format=pylock.toml"]
     here = [f"--python={sys.executable}", f"--cache-dir={scratch / 'cache'}"]
-    await run_tool(tool, [*options, *here, f"--output-file={locked}", str(wanted)], scratch, package)
-    return _locked(await to_the_end(locked.read_text), scratch) if locked.exists() else None
+    ended = await run_tool(
+        tool, [*options, *here, f"--output-file={locked}", str(wanted)], scratch, package, limit=_PAGES
+    )
+    return _locked(await to_the_end(locked.read_text), scratch) if ended and locked.exists() else None
 
 
 def _locked(text: str, folder: Path) -> Wheel | None:
     try:
         (wheel,) = tomllib.loads(text)["packages"][0]["wheels"]
         url = wheel.get("url") or (folder / wheel["path"]).resolve().as_uri()
-        return Wheel(str(url), _hex(wheel["hashes"].get("sha256", "")), wheel.get("size"))
+        return Wheel(str(url), _hex(wheel.get("hashes", {}).get("sha256", "")), wheel.get("size"))
     except (ValueError, LookupError, TypeError, AttributeError):
         return None
 

