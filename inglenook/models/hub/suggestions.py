@@ -1,10 +1,12 @@
 """Models worth having, by the memory they need: a table, looked over on the date below.
 
-Sizes are exact bytes, as public records tell them: for the Ollama registry the whole model (all layers of its manifest,
-what `/api/tags` shows), for Hugging Face the file, both found beside the digest or SHA-256 they belong to. ModelScope is
-taken to carry the same files as Hugging Face, since the publisher is the same; two of them were looked up. No source was
-asked itself on that day. The numbers serve to judge what fits a machine: publishers replace files, and the size that
-counts is the one the source tells when the model is pulled. The order is that of how well they answer, best first.
+Sizes are exact bytes, as public records tell them: for the Ollama registry the whole model (all layers of its
+manifest, what `/api/tags` shows), for Hugging Face the file, both found beside the digest or SHA-256 they belong to.
+ModelScope is taken to carry the same files as Hugging Face, since the publisher is the same; two of them were looked
+up. No source was asked itself on that day. The numbers serve to judge what fits a machine: publishers replace files,
+and the size that counts is the one the source tells when the model is pulled.
+
+The order is that of how well they answer, best first.
 """
 
 import os
