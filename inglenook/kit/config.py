@@ -140,3 +140,5 @@ def load_settings(config: Path | None = None, **overrides: Any) -> Settings:
             f"INGLENOOK_{name.upper()} or in {_toml_file})",
             field=name,
         ) from None
+    finally:
+        _toml_file = None

@@ -22,7 +22,7 @@ def test_a_backup_of_a_running_server_brings_everything_back(tmp_path: Path) -> 
     with RunningServer(again) as server, server.log_in() as client:
         titles = [row["title"] for row in client.get("/api/v1/conversations").json()["conversations"]]
         assert titles == ["Kept"]
-        assert server.client(Authorization=f"Bearer {key}").get("/v1/models").is_success
+        assert client.get("/v1/models", headers={"Authorization": f"Bearer {key}"}).is_success
 
 
 def test_neither_overwrites(tmp_path: Path) -> None:

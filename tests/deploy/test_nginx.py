@@ -18,6 +18,8 @@ pytestmark = [pytest.mark.slow, pytest.mark.skipif(find_nginx() is None, reason=
 HOST = "ai.example.org"
 #: An answer that begins and never goes on.
 UNENDING = json.dumps({"steps": [{"text": "first"}, {"wait": "for ever"}, {"text": "last"}]})
+#: One that counts for longer than any test takes.
+COUNTING = [step for number in range(5000) for step in ({"text": f"{number} "}, {"delay_ms": 20})]
 
 
 @dataclass
@@ -68,11 +70,16 @@ def _sign_in(client: httpx.Client, **headers: str) -> httpx.Response:
 
 
 def _lines(answer: httpx.Response) -> Iterator[tuple[str, Any]]:
-    """The fields of an event stream as they arrive: `data` parsed, others as text."""
+    """The fields of an event stream as they arrive: `data` parsed, others as text. Fails on a stream of pings alone."""
+    pings = 0
     for line in answer.iter_lines():
         name, colon, value = line.partition(": ")
-        if colon and name:
+        if name:
+            pings = 0
             yield name, json.loads(value) if name == "data" and value != "[DONE]" else value
+        elif colon:
+            pings += 1
+            assert pings < 3, "nothing comes but pings"
 
 
 def test_the_page_and_its_assets_are_under_the_path(site: Site) -> None:
@@ -151,28 +158,39 @@ def test_a_run_is_followed_and_taken_up_again(site: Site) -> None:
         _sign_in(client)
         conversation = client.post("/api/v1/conversations", json={}).json()["id"]
         messages = f"/api/v1/conversations/{conversation}/messages"
-        sent = client.post(messages, json={"content": UNENDING, "model": "echo"}).json()
+        sent = client.post(messages, json={"content": json.dumps({"steps": COUNTING}), "model": "echo"}).json()
         events = f"/api/v1/runs/{sent['run_id']}/events"
-        last, text = "", ""
+
+        last, before = "", ""
         with client.stream("GET", events) as answer:
             for name, value in _lines(answer):
                 if name == "id":
                     last = value
                 elif name == "data":
-                    text += "".join(delta["text"] for delta in value.get("deltas", []))
-                    text += value.get("state", {}).get("text", "")
-                if "first" in text:
-                    break
-        assert text.strip() == "first"
-        assert client.post(f"{messages}/{sent['answer']['id']}/stop").status_code == 204
+                    before += value.get("state", {}).get("text", "") + _said(value)
+                    if "3 " in before:
+                        break
+
+        names, after = [], ""
         with client.stream("GET", events, headers={"Last-Event-ID": last}) as answer:
-            rest = list(_lines(answer))
-        names = [value for name, value in rest if name == "event"]
+            for name, value in _lines(answer):
+                if name == "event":
+                    names.append(value)
+                elif name == "data":
+                    after += _said(value)
+                    if "8 " in after and "stopped" not in names:
+                        assert client.post(f"{messages}/{sent['answer']['id']}/stop").status_code == 204
+                        names.append("stopped")
         assert "reset" not in names
         assert names[-1] == "end"
-        assert not any(name == "data" and value.get("deltas") for name, value in rest)
-        stopped = client.get(f"/api/v1/conversations/{conversation}").json()["messages"][-1]
-        assert (stopped["text"].strip(), stopped["status"]) == ("first", "stopped")
+        counted = before + after
+        assert counted.split() == [str(number) for number in range(len(counted.split()))]
+        kept = client.get(f"/api/v1/conversations/{conversation}").json()["messages"][-1]
+        assert (kept["text"], kept["status"]) == (counted, "stopped")
+
+
+def _said(data: dict[str, Any]) -> str:
+    return "".join(delta["text"] for delta in data.get("deltas", []))
 
 
 def test_large_prompts_pass_up_to_the_servers_own_limit(site: Site) -> None:
