@@ -105,31 +105,35 @@ class OpenAIFace:
         render: Callable[[Whole], bytes],
         logprobs: bool,
     ) -> None:
-        events = self._gateway.call(call)
-        try:
-            routed, notices, first = await _prelude(events)
-            headers = _headers(call, routed, notices)
-            if type(first) is RawHead:
-                if call.stream:
-                    await _relay_stream(events, first, notices, headers, response)
-                else:
-                    await _relay_whole(events, first, notices, headers, response)
-                return
-            answer = Answer(
+        def answer(routed: Routed, notices: list[Notice]) -> Answer:
+            return Answer(
                 id=prefix + call.id[5:],
                 model=routed.model,
                 include_usage=_include_usage(body),
                 logprobs=logprobs,
                 notices=notices,
             )
-            if call.stream:
-                await _write_stream(events, first, stream(answer), headers, response)
+
+        if not call.stream:
+            routed, notices, rest = _parted(await self._gateway.whole(call))
+            headers = _headers(call, routed, notices)
+            first = rest[0]
+            if type(first) is RawHead:
+                response.send(first.status, _relayed(rest, notices), first.content_type, headers)
+                return
+            whole = Whole(answer(routed, notices))
+            for event in rest:
+                whole.add(event)
+            response.send(200, render(whole), _JSON, headers)
+            return
+        events = self._gateway.call(call)
+        try:
+            routed, notices, first = await _prelude(events)
+            headers = _headers(call, routed, notices)
+            if type(first) is RawHead:
+                await _relay_stream(events, first, notices, headers, response)
             else:
-                whole = Whole(answer)
-                whole.add(first)
-                async for event in events:
-                    whole.add(event)
-                response.send(200, render(whole), _JSON, headers)
+                await _write_stream(events, first, stream(answer(routed, notices)), headers, response)
         except BaseException:
             await events.aclose()  # settles the call
             raise
@@ -178,6 +182,16 @@ async def _prelude(events: AsyncIterator[Event]) -> tuple[Routed, list[Notice], 
     while type(event := await anext(events)) is Notice:
         notices.append(event)
     return routed, notices, event
+
+
+def _parted(events: list[Event]) -> tuple[Routed, list[Notice], list[Event]]:
+    """The same of a whole answer: what precedes it, and the answer's events, of which there is at least one."""
+    routed = events[0]
+    assert isinstance(routed, Routed)
+    at = 1
+    while type(events[at]) is Notice:
+        at += 1
+    return routed, [event for event in events[1:at] if type(event) is Notice], events[at:]
 
 
 def _headers(call: Call, routed: Routed, notices: list[Notice]) -> list[tuple[bytes, bytes]]:
@@ -238,18 +252,13 @@ async def _relay_stream(
     response.end()
 
 
-async def _relay_whole(
-    events: AsyncIterator[Event],
-    head: RawHead,
-    notices: list[Notice],
-    headers: list[tuple[bytes, bytes]],
-    response: WireResponse,
-) -> None:
-    parts = [event.data async for event in events if type(event) is Raw]
+def _relayed(events: list[Event], notices: list[Notice]) -> bytes:
+    """The body of a relayed answer."""
+    parts = [event.data for event in events if type(event) is Raw]
     data = parts[0] if len(parts) == 1 else b"".join(parts)
     if notices:
         data = orjson.dumps(orjson.loads(data) | {"inglenook": openai_answers.notices_object(notices)})
-    response.send(head.status, data, head.content_type, headers)
+    return data
 
 
 def _told(data: bytes, notices: list[Notice]) -> tuple[bytes | None, bytes]:

@@ -83,11 +83,23 @@ class OpenAICompatible:
     def stream(self, job: Job) -> AsyncGenerator[Event, None]:
         """See `Provider.stream`."""
         if job.passthrough is not None:
-            return self._relay(job.model, job.passthrough)
+            return self._relay(job, job.passthrough)
         request = job.request
         if isinstance(request, ChatRequest | CompletionRequest):
             return self._answer(job.model, request)
         return self._embed(job.model, request)
+
+    async def relay(self, job: Job) -> list[Event]:
+        """See `Provider`."""
+        assert job.passthrough is not None
+        body = job.passthrough.body
+        body["model"] = job.model
+        response = await self._post(job.passthrough.wire, body)
+        try:
+            data = await response.read()
+        finally:
+            response.close()
+        return [RawHead(response.status, _content_type(response)), Raw(data)]
 
     async def models(self) -> list[ModelFacts]:
         """What `GET /models` lists. Capabilities are what a model may have; its provider judges."""
@@ -112,22 +124,21 @@ class OpenAICompatible:
 
     # ------------------------------------------------------------------------------------------ pass-through
 
-    async def _relay(self, model: str, passthrough: Passthrough) -> AsyncGenerator[Event, None]:
+    async def _relay(self, job: Job, passthrough: Passthrough) -> AsyncGenerator[Event, None]:
+        if not passthrough.stream:
+            for event in await self.relay(job):
+                yield event
+            return
         body = passthrough.body
-        body["model"] = model
+        body["model"] = job.model
         stripper = None
-        if passthrough.stream and passthrough.wire != "openai.embeddings" and self._profile.stream_usage:
+        if passthrough.wire != "openai.embeddings" and self._profile.stream_usage:
             options = body.get("stream_options") or {}
             if not options.get("include_usage"):
                 body["stream_options"] = {**options, "include_usage": True}
                 stripper = UsageStripper()
         async with await self._post(passthrough.wire, body) as response:
-            content_type = response.header(b"content-type", b"application/json").decode("latin-1")
-            if not passthrough.stream:
-                data = await response.read()
-                yield RawHead(response.status, content_type)
-                yield Raw(data)
-                return
+            content_type = _content_type(response)
             _must_stream(content_type)
             yield RawHead(response.status, content_type)
             last: deque[bytes] = deque(maxlen=4)
@@ -228,6 +239,10 @@ def _facts(model: _Listed) -> ModelFacts:
         capabilities=frozenset({"embedding"}) if embeds else _MAYBE,
         context_length=model.context_length or model.max_model_len or model.context_window or 0,
     )
+
+
+def _content_type(response: Response) -> str:
+    return response.header(b"content-type", b"application/json").decode("latin-1")
 
 
 def _must_stream(content_type: str) -> None:
