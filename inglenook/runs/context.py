@@ -8,70 +8,46 @@ from functools import partial
 from typing import Any, Literal, NoReturn
 
 from msgspec import Struct, structs
-from sqlalchemy import select, update
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
-from inglenook.accounts.principal import Principal
 from inglenook.kit.errors import InglenookError, Unavailable
 from inglenook.kit.time import now_ms
 from inglenook.runs import endings
-from inglenook.runs.effects import ANSWERS, Effects
+from inglenook.runs.effects import Effects
 from inglenook.runs.endings import Ending
 from inglenook.runs.errors import LeaseLost, RunEnded, Suspended
-from inglenook.runs.journal import DELTA, FOLDED, Journal, Recorded, encode, fold
+from inglenook.runs.journal import DELTA, FOLDED, Recorded, encode, fold
+from inglenook.runs.keepers.base import Claim, Keeper, Project
 from inglenook.runs.kinds import Attempt, EffectClass, RunEvent, RunInput, RunKind
 from inglenook.runs.live import Stream
-from inglenook.runs.tables import PARKED, QUEUED, RUNNING, WAITING, RunInputRow, RunRow
-from inglenook.store.database import Store, after_commit
+from inglenook.runs.tables import PARKED, QUEUED, RUNNING
 
 log = logging.getLogger(__name__)
 
-CANCEL = "cancel"
 #: Seconds between attempts to record a run's end when the database refuses (a full disk).
 RETRIES = (0.1, 0.5, 1, 2, 5, 10, 30)
 
-Project = Callable[[Session], None]
-
 
 class Timing(Struct, frozen=True, kw_only=True):
-    """Seconds: how long deltas gather before they are journaled, and how long a lease lasts unless renewed."""
+    """Seconds: how long deltas gather before they are journaled, how long a lease lasts unless renewed, and how long a
+    temporary run can be looked at after its end."""
 
     slice: float = 0.1
     lease: float = 30.0
-
-
-class Host(Struct, frozen=True, kw_only=True):
-    """What an execution needs of the service."""
-
-    store: Store
-    journal: Journal
-    timing: Timing
-    #: Queue the run again, in the session's transaction.
-    enqueue: Callable[[Session, str], None]
-    #: A run has gone to wait until that time.
-    expect: Callable[[int], None]
+    linger: float = 30.0
 
 
 class Execution:
     """The `RunContext` of one lease. Everything it writes carries its epoch."""
 
-    def __init__(
-        self,
-        host: Host,
-        kind: RunKind,
-        *,
-        run_id: str,
-        epoch: int,
-        actor: Principal,
-        given: dict[str, Any],
-        due: int | None,
-    ) -> None:
+    def __init__(self, keeper: Keeper, timing: Timing, kind: RunKind, run_id: str, claim: Claim) -> None:
         self.run_id = run_id
-        self.epoch = epoch
-        self.actor = actor
-        self.input = given
-        self.due = due
+        self.epoch = claim.epoch
+        self.actor = claim.actor
+        self.input = claim.input
+        self.due = claim.due
+        self.temporary = keeper.temporary
         self.kind = kind
         #: The status this execution brought the run to, once committed.
         self.rested: str | None = None
@@ -79,7 +55,8 @@ class Execution:
         self.lost = False
         #: None until the journal was read.
         self.stream: Stream | None = None
-        self._host = host
+        self._keeper = keeper
+        self._timing = timing
         self._streamed = False
         self._stop: Literal["cancel", "shutdown"] | None = None
         self._work: asyncio.Task[None] | None = None
@@ -90,7 +67,7 @@ class Execution:
         self._held: list[dict[str, Any]] | None = None
         #: Results of pure effects that go with the next commit.
         self._deferred: list[RunEvent] = []
-        self._effects = Effects(run_id, self)
+        self._effects = Effects(self.run_id, self)
         self._timer: asyncio.TimerHandle | None = None
         #: What made journaling deltas impossible.
         self._fault: Exception | None = None
@@ -127,7 +104,7 @@ class Execution:
         self._encoded.append(data)
         self._live.push(payload)
         if self._timer is None:
-            self._arm(self._host.timing.slice)
+            self._arm(self._timing.slice)
 
     async def append(self, *events: RunEvent, project: Project | None = None) -> int:
         """Commit pending deltas, then `events`, with `project` in the same transaction; returns the last seq.
@@ -174,28 +151,13 @@ class Execution:
 
     async def _take(self) -> list[RunInput]:
         self._inputs.clear()
-        found = (
-            select(RunInputRow)
-            .where(
-                RunInputRow.run_id == self.run_id,
-                RunInputRow.consumed_at.is_(None),
-                RunInputRow.kind.not_in((CANCEL, *ANSWERS)),
-            )
-            .order_by(RunInputRow.id)
-        )
-        rows = await self._host.store.read(lambda s: s.scalars(found).all())
-        taken = [RunInput(id=row.id, kind=row.kind, payload=row.payload) for row in rows]
+        taken = await self._keeper.look(self.run_id, lambda sight: sight.inputs(own=False))
         if taken:
             await self._consume(taken, [_input_event(each) for each in taken])
         return taken
 
     async def _consume(self, taken: Sequence[RunInput], events: Sequence[RunEvent]) -> None:
-        consume = update(RunInputRow).where(RunInputRow.id.in_([i.id for i in taken])).values(consumed_at=now_ms())
-
-        def consumed(session: Session) -> None:
-            session.connection().execute(consume)
-
-        await self._write(events, consumed)
+        await self._write(events, None, taken=[each.id for each in taken])
 
     async def inputs(self) -> AsyncIterator[RunInput]:
         """Inputs as they come; endless."""
@@ -210,6 +172,11 @@ class Execution:
     def cancelled(self) -> bool:
         """Whether somebody asked for it to stop."""
         return self._stop == "cancel"
+
+    @property
+    def resumes(self) -> bool:
+        """Whether it can go on after the server's next start."""
+        return self.kind.on_crash == "resume" and not self.temporary
 
     def poke(self) -> None:
         """An input has come."""
@@ -244,7 +211,7 @@ class Execution:
         encode(event.payload)
         self._deferred.append(event)
         if self._timer is None:
-            self._arm(self._host.timing.slice)
+            self._arm(self._timing.slice)
 
     async def rest(self, ending: Ending, project: Project | None = None) -> NoReturn:
         """Put the run to rest; leaves by `Suspended`."""
@@ -313,7 +280,7 @@ class Execution:
         if self._work is not None and self._work.cancelled():
             if self._stop != "shutdown":
                 return endings.failed(RuntimeError("the work cancelled itself"))
-            if self.kind.on_crash == "resume":
+            if self.resumes:
                 return endings.released()
             return endings.interrupted("the server stopped while this was going on")
         return endings.finished(None) if error is None else endings.failed(error)
@@ -324,12 +291,22 @@ class Execution:
         if self.rested is not None:
             raise RunEnded(f"run {self.run_id} is {self.rested}: nothing can be added to it")
 
-    async def _write(self, events: Sequence[RunEvent], project: Project | None, ending: Ending | None = None) -> int:
+    async def _write(
+        self,
+        events: Sequence[RunEvent],
+        project: Project | None,
+        ending: Ending | None = None,
+        *,
+        taken: Sequence[str] = (),
+    ) -> int:
         await self._lock.acquire()
         # The commit goes on when the caller is cancelled: half-done, nobody could tell whether it happened.
-        return await asyncio.shield(asyncio.get_running_loop().create_task(self._commit(events, project, ending)))
+        commit = self._commit(events, project, ending, taken)
+        return await asyncio.shield(asyncio.get_running_loop().create_task(commit))
 
-    async def _commit(self, events: Sequence[RunEvent], project: Project | None, ending: Ending | None) -> int:
+    async def _commit(
+        self, events: Sequence[RunEvent], project: Project | None, ending: Ending | None, taken: Sequence[str]
+    ) -> int:
         try:
             self._check()
             if self._timer is not None:
@@ -337,7 +314,7 @@ class Execution:
                 self._timer = None
             if events or ending or self._deferred:
                 self._held = []
-            return await self._transact(events, project, ending)
+            return await self._transact(events, project, ending, taken)
         except LeaseLost:
             self.lost = True
             raise
@@ -347,11 +324,13 @@ class Execution:
                 for payload in held:
                     self.delta(payload)
                 if (self._encoded or self._deferred) and self._timer is None:
-                    self._arm(self._host.timing.slice)
+                    self._arm(self._timing.slice)
             self._lock.release()
 
-    async def _transact(self, events: Sequence[RunEvent], project: Project | None, ending: Ending | None) -> int:
-        journal, timing, stream = self._host.journal, self._host.timing, self._live
+    async def _transact(
+        self, events: Sequence[RunEvent], project: Project | None, ending: Ending | None, taken: Sequence[str]
+    ) -> int:
+        stream, at = self._live, now_ms()
         sliced, deferred = len(self._encoded), len(self._deferred)
         events = [*self._deferred, *events]
         deltas = b'{"deltas":[' + b",".join(self._encoded) + b"]}" if sliced else None
@@ -367,34 +346,21 @@ class Execution:
             last = [ending.event] if ending.event else []
             events = [*events, *last]
             state = fold(self.kind, state, last) if ending.folds else state
-            if ending.settles:
-                project = partial(self._settle, state=state, ending=ending)
-        entries = await journal.prepare(self.run_id, pairs)
-        at = now_ms()
-
-        def write(session: Session) -> tuple[int, list[str]]:
-            if ending is not None:
-                rested = endings.rest(
-                    session,
-                    journal,
-                    self.run_id,
-                    self.epoch,
-                    entries,
-                    ending,
-                    at=at,
-                    wake_at=self._wake_at(ending),
-                    project=project,
-                )
-                if ending.status == WAITING:
-                    self._wake_if_called(session, ending.until)
-                return rested
-            until = at + int(timing.lease * 1000)
-            seq = journal.append(session, self.run_id, self.epoch, entries, at=at, lease_until=until)
-            if project is not None:
-                project(session)
-            return seq, []
-
-        seq, blobs = await self._host.store.write(write)
+        blobs: list[str] = []
+        if ending is None:
+            seq = await self._keeper.append(self.run_id, self.epoch, pairs, at=at, taken=taken, project=project)
+        else:
+            settle = partial(self._settle, state=state, ending=ending) if ending.settles else None
+            seq, blobs = await self._keeper.rest(
+                self.run_id,
+                self.epoch,
+                pairs,
+                ending,
+                at=at,
+                wake_at=self._wake_at(ending),
+                project=project,
+                settle=settle,
+            )
         del self._encoded[:sliced], self._deferred[:deferred]
         self._streamed = self._streamed or sliced > 0
         if ending is not None:
@@ -406,7 +372,7 @@ class Execution:
         ]
         stream.advance(seq, sliced, recorded, state)
         if blobs:
-            await asyncio.to_thread(journal.forget, blobs)
+            await self._keeper.forget(blobs)
         return seq
 
     def _settle(self, session: Session, *, state: dict[str, Any], ending: Ending) -> None:
@@ -415,16 +381,6 @@ class Execution:
     def _wake_at(self, ending: Ending) -> int | None:
         # What is to be executed again is told again what woke it.
         return self.due if ending.status in (QUEUED, PARKED) else ending.until
-
-    def _wake_if_called(self, session: Session, until: int | None) -> None:
-        """An input that came before the run went to wait wakes it at once."""
-        called = select(RunInputRow.id).where(RunInputRow.run_id == self.run_id, RunInputRow.consumed_at.is_(None))
-        if session.connection().execute(called.limit(1)).first() is not None:
-            woken = update(RunRow).where(RunRow.id == self.run_id).values(status=QUEUED, wake_at=None)
-            session.connection().execute(woken)
-            self._host.enqueue(session, self.run_id)
-        elif until is not None:
-            after_commit(session, lambda: self._host.expect(until))
 
     def _arm(self, seconds: float) -> None:
         self._timer = asyncio.get_running_loop().call_later(seconds, self._tick)

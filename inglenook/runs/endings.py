@@ -1,6 +1,6 @@
 """How a run comes to rest: the last event, the row's status and the projections, in one transaction."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from msgspec import Struct
@@ -144,7 +144,6 @@ def rest(
     *,
     at: int,
     wake_at: int | None,
-    project: Callable[[Session], None] | None,
 ) -> tuple[int, list[str]]:
     """Append `entries` (made from `final_events`) and bring the run's row to rest.
 
@@ -175,6 +174,4 @@ def rest(
         connection.execute(_CONSUME, {"run": run_id, "consumed_at": at})
     folded = any(entry.type == FOLDED for entry in entries)
     blobs = journal.prune(session, run_id, seq - 1) if folded else []
-    if project is not None:
-        project(session)
     return seq, blobs

@@ -2,26 +2,26 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from typing import Any, NamedTuple
 
-import msgspec
 from msgspec import structs
-from sqlalchemy import bindparam, func, select, update
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from inglenook.accounts.principal import Principal
 from inglenook.kit.errors import Unavailable
 from inglenook.kit.time import now_ms
 from inglenook.runs import endings
-from inglenook.runs.context import CANCEL, RETRIES, Execution, Host
+from inglenook.runs.context import RETRIES, Execution, Timing
 from inglenook.runs.effects import ANSWERS
 from inglenook.runs.endings import Ending
-from inglenook.runs.journal import Entry, Recorded, encode, fold
+from inglenook.runs.journal import Recorded, fold
+from inglenook.runs.keepers.base import CANCEL, Claim, Keeper
 from inglenook.runs.kinds import RunInput, RunKind
 from inglenook.runs.live import Stream
-from inglenook.runs.tables import QUEUED, RUNNING, RunInputRow, RunRow
-from inglenook.store.database import after_commit
+from inglenook.runs.tables import QUEUED, RUNNING, RunRow
+from inglenook.store.database import Store
 
 log = logging.getLogger(__name__)
 
@@ -29,31 +29,11 @@ log = logging.getLogger(__name__)
 TAKEOVERS = 3
 
 
-# Made once: making a statement costs more than running it.
-_runs, _inputs = RunRow.__table__.c, RunInputRow.__table__.c
-_CLAIM = (
-    update(RunRow.__table__)  # type: ignore[arg-type]
-    .where(_runs.id == bindparam("run"), _runs.status == bindparam("found"))
-    .values(
-        epoch=_runs.epoch + 1,
-        status=RUNNING,
-        error=None,
-        claim_seq=_runs.seq + 1,
-        started_at=func.coalesce(_runs.started_at, bindparam("at")),
-    )
-    .returning(_runs.kind, _runs.epoch, _runs.actor, _runs.input, _runs.wake_at)
-)
-_SAID = (
-    select(_inputs.id, _inputs.kind, _inputs.payload)
-    .where(_inputs.run_id == bindparam("run"), _inputs.consumed_at.is_(None), _inputs.kind.in_((CANCEL, *ANSWERS)))
-    .order_by(_inputs.id)
-)
-
-
 class _Loaded(NamedTuple):
+    """What the journal says of a run that is about to execute."""
+
     events: list[Recorded]
-    cancelled: bool
-    answers: list[RunInput]
+    said: list[RunInput]
     state: dict[str, Any]
     error: Exception | None
 
@@ -62,12 +42,23 @@ class Executor:
     """The executions of this process.
 
     Args:
+        store: Where leases are renewed and dead processes' runs are found.
+        keeper_of: The keeper of the run of that id.
         tell: Called with a run's id when it began or ceased to execute here.
     """
 
-    def __init__(self, host: Host, kinds: dict[str, RunKind], tell: Callable[[str], None]) -> None:
-        self._host = host
+    def __init__(
+        self,
+        store: Store,
+        keeper_of: Callable[[str], Keeper],
+        kinds: dict[str, RunKind],
+        timing: Timing,
+        tell: Callable[[str], None],
+    ) -> None:
+        self._store = store
+        self._keeper_of = keeper_of
         self._kinds = kinds
+        self._timing = timing
         self._tell = tell
         self._executions: dict[str, Execution] = {}
 
@@ -87,14 +78,9 @@ class Executor:
     async def execute(self, run_id: str) -> None:
         """Execute a queued run until it rests; one that is not queued is left alone. Never raises."""
         try:
-            execution = await self._host.store.write(lambda s: self._claim(s, run_id, status=QUEUED))
-            if execution is None:
-                return
-            try:
-                if await self._open(execution):
+            async with self._claimed(run_id, QUEUED) as execution:
+                if execution is not None:
                     await execution.run()
-            finally:
-                self._leave(execution)
         except Unavailable:
             log.warning("run %s stays queued: the store is closed", run_id)
         except Exception:
@@ -114,7 +100,7 @@ class Executor:
             .order_by(RunRow.id)
         )
         queued = []
-        for row in await self._host.store.read(lambda s: s.connection().execute(found).all()):
+        for row in await self._store.read(lambda s: s.connection().execute(found).all()):
             kind = self._kinds.get(row.kind)
             if kind is None:
                 log.error("run %s is of the unknown kind %r and is left as it is", row.id, row.kind)
@@ -139,69 +125,54 @@ class Executor:
             .where(RunRow.id == row.id, RunRow.epoch == row.epoch, RunRow.status == RUNNING)
             .values(status=QUEUED, takeovers=takeovers)
         )
-        return bool(await self._host.store.write(lambda s: s.connection().execute(again).rowcount))
+        return bool(await self._store.write(lambda s: s.connection().execute(again).rowcount))
 
     async def _conclude(self, run_id: str, ending: Ending) -> None:
         """End a run that executes nowhere; one that was asked to stop is cancelled instead."""
-        execution = await self._host.store.write(lambda s: self._claim(s, run_id, status=RUNNING))
-        if execution is None:
-            return
-        try:
-            if await self._open(execution):
+        async with self._claimed(run_id, RUNNING) as execution:
+            if execution is not None:
                 await execution.conclude(endings.cancelled() if execution.cancelled else ending, retries=RETRIES[:3])
                 execution.close()
+
+    @asynccontextmanager
+    async def _claimed(self, run_id: str, status: str) -> AsyncIterator[Execution | None]:
+        """Hold the lease of a run that is in `status`, its journal read; None if there is nothing to do."""
+        keeper, held = self._keeper_of(run_id), []
+
+        def claimed(claim: Claim) -> None:
+            held.append(Execution(keeper, self._timing, self._kinds[claim.kind], run_id, claim))
+            self._executions[run_id] = held[0]
+
+        claim = await keeper.claim(run_id, status, claimed)
+        if claim is None:
+            yield None
+            return
+        (execution,) = held
+        try:
+            yield execution if await self._open(execution, keeper, claim) else None
         finally:
             self._leave(execution)
 
-    def _claim(self, session: Session, run_id: str, *, status: str) -> Execution | None:
-        """Take the lease of a run that is in `status`; None if it is not (any more)."""
-        at = now_ms()
-        connection = session.connection()
-        claimed = connection.execute(_CLAIM, {"run": run_id, "found": status, "at": at}).one_or_none()
-        if claimed is None:
-            return None
-        execution = Execution(
-            self._host,
-            self._kinds[claimed.kind],
-            run_id=run_id,
-            epoch=claimed.epoch,
-            actor=msgspec.convert(claimed.actor, Principal),
-            given=claimed.input,
-            due=claimed.wake_at,
-        )
-        if status == QUEUED:
-            until = at + int(self._host.timing.lease * 1000)
-            began = {"epoch": claimed.epoch} | ({} if claimed.wake_at is None else {"due": claimed.wake_at})
-            started = Entry("run.started", encode(began).decode(), None)
-            self._host.journal.append(session, run_id, claimed.epoch, [started], at=at, lease_until=until)
-        after_commit(session, lambda: self._executions.update({run_id: execution}))
-        return execution
-
-    async def _open(self, execution: Execution) -> bool:
+    async def _open(self, execution: Execution, keeper: Keeper, claim: Claim) -> bool:
         """Let the execution begin from the journal; False, and the run failed, when its kind cannot fold it."""
 
-        def load(session: Session) -> _Loaded:
-            # Cancels from now on find the execution; this finds those that came before.
-            said = [
-                RunInput(id=row.id, kind=row.kind, payload=row.payload)
-                for row in session.connection().execute(_SAID, {"run": execution.run_id})
-            ]
-            cancelled = any(each.kind == CANCEL for each in said)
-            answers = [each for each in said if each.kind != CANCEL]
-            events = self._host.journal.unfolded(session, execution.run_id)
+        def folded(events: list[Recorded], said: list[RunInput]) -> _Loaded:
             try:
-                return _Loaded(events, cancelled, answers, fold(execution.kind, {}, events), None)
+                return _Loaded(events, said, fold(execution.kind, {}, events), None)
             except Exception as error:  # noqa: BLE001 - the run fails with it
-                return _Loaded(events, cancelled, answers, {}, error)
+                return _Loaded(events, said, {}, error)
 
-        loaded = await self._host.store.read(load)
-        if loaded.cancelled:
+        if claim.fresh is not None:
+            loaded = folded([claim.fresh], claim.said)
+        else:
+            # Cancels from now on find the execution; this finds those that came before.
+            loaded = await keeper.look(execution.run_id, lambda sight: folded(sight.unfolded(), sight.inputs(own=True)))
+        if any(each.kind == CANCEL for each in loaded.said):
             execution.stop("cancel")
-        seq = loaded.events[-1].seq if loaded.events else 0
-        execution.open(seq, loaded.state, loaded.events)
+        execution.open(loaded.events[-1].seq if loaded.events else 0, loaded.state, loaded.events)
         if loaded.error is None:
-            if loaded.answers:
-                await execution.answer(loaded.answers)
+            if answers := [each for each in loaded.said if each.kind in ANSWERS]:
+                await execution.answer(answers)
             self._tell(execution.run_id)
             return True
         log.error("run %s: %s cannot fold it", execution.run_id, execution.kind.name, exc_info=loaded.error)
@@ -217,7 +188,7 @@ class Executor:
 
     async def renew_leases(self) -> None:
         """Keep the leases of runs that write nothing for long; endless."""
-        lease = self._host.timing.lease
+        lease = self._timing.lease
         while True:
             await asyncio.sleep(lease / 3)
             until = now_ms() + int(lease * 1000)
@@ -226,6 +197,7 @@ class Executor:
                 .where(RunRow.id == e.run_id, RunRow.epoch == e.epoch, RunRow.status == RUNNING)
                 .values(lease_until=until)
                 for e in self._executions.values()
+                if not e.temporary
             ]
 
             def write(session: Session, held: list[Any] = held) -> None:
@@ -234,6 +206,6 @@ class Executor:
 
             try:
                 if held:
-                    await self._host.store.write(write)
+                    await self._store.write(write)
             except Exception:
                 log.exception("the leases of %d runs could not be renewed", len(held))

@@ -142,9 +142,11 @@ class Journal:
             connection.exec_driver_sql(_in_dialect(connection, _INSERT), rows if len(rows) > 1 else rows[0])
         return int(seq)
 
-    def read(self, session: Session, run_id: str, after: int = 0, upto: int = _LAST) -> list[Recorded]:
+    def read(self, session: Session, run_id: str, after: int = 0, upto: int | None = None) -> list[Recorded]:
         """The events with `after < seq <= upto`, in order; erased payloads are empty."""
-        rows = session.connection().execute(_READ, {"run": run_id, "after": after, "upto": upto})
+        rows = session.connection().execute(
+            _READ, {"run": run_id, "after": after, "upto": _LAST if upto is None else upto}
+        )
         return [
             Recorded(type=type_, payload=self._payload(payload, blob), seq=seq, epoch=epoch, at=at)
             for seq, epoch, type_, payload, blob, at in rows

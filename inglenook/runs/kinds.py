@@ -57,6 +57,9 @@ class RunContext(Protocol):
     #: `run.started` carries it too (`{"epoch", "due"?}`), for kinds that fold it.
     due: int | None
 
+    #: Whether nothing of the run may reach the disk: it takes no `project`, and `settle` is not called for it.
+    temporary: bool
+
     @property
     def state(self) -> dict[str, Any]:
         """The fold over the journal so far: near empty at first, filled after a takeover. Do not change it."""

@@ -15,6 +15,7 @@ from msgspec import Struct
 
 from inglenook.runs.journal import DELTA, EFFECT_FINISHED, FOLDED, Recorded, fold
 from inglenook.runs.kinds import RunEvent, RunKind
+from inglenook.runs.tables import ENDED, PARKED
 
 #: Frames a watcher may lag behind before it is told to start afresh.
 BACKLOG = 1024
@@ -77,6 +78,16 @@ def event_frame(epoch: int, event: Recorded) -> WatchFrame:
 def reset_frame(position: Position, state: dict[str, Any], status: str) -> WatchFrame:
     """A frame that replaces all a watcher had by the state at `position`."""
     return WatchFrame(event="reset", id=str(position), data={"state": state, "status": status})
+
+
+def end_frame(position: Position, status: str) -> WatchFrame:
+    """The last frame: the run is in `status`, and nothing follows."""
+    return WatchFrame(event="end", id=str(position), data={"status": status})
+
+
+def is_over(status: str) -> bool:
+    """Whether a run in `status` has no more to say to a watcher."""
+    return status in ENDED or status == PARKED
 
 
 def catch_up(
@@ -213,7 +224,7 @@ class Stream:
     async def follow(
         self, after: Position | None, journal: Callable[[int, int], Awaitable[list[Recorded] | None]]
     ) -> AsyncGenerator[WatchFrame, None]:
-        """Frames from `after` on until the execution is over.
+        """Frames from `after` on until the execution is over; with an `end` if the run is.
 
         Args:
             journal: Reads the run's events with `after < seq <= upto`; None when some of them were pruned.
@@ -240,6 +251,8 @@ class Stream:
                 elif (next_frame := watcher.take()) is not None:
                     yield next_frame
                 else:
-                    return
+                    break
+            if is_over(self.status):
+                yield end_frame(Position(self.epoch, self.seq, 0), self.status)
         finally:
             self._watchers.discard(watcher)

@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from inglenook.runs.journal import Journal
+from inglenook.runs.keepers.base import Sight
 from inglenook.runs.tables import FINISHED, RunRow
 
 
@@ -35,10 +35,11 @@ def page(
     return list(session.scalars(found.order_by(RunRow.id.desc()).limit(limit)))
 
 
-def output(session: Session, journal: Journal, row: RunRow) -> dict[str, Any] | None:
+def output(sight: Sight) -> dict[str, Any] | None:
     """What a finished run gave; a large output is read from its last event."""
+    row = sight.row
     if row.output is not None or row.status != FINISHED:
         return row.output
-    for event in journal.read(session, row.id, row.seq - 1):
+    for event in sight.events(row.seq - 1):
         return event.payload.get("output")
     return None

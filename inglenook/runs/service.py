@@ -13,28 +13,26 @@ from sqlalchemy import insert, update
 from sqlalchemy.orm import Session
 
 from inglenook.accounts.principal import Principal
-from inglenook.kit.errors import BadInput, Conflict, NotFound
+from inglenook.kit.errors import BadInput, NotFound, Unavailable
 from inglenook.kit.ids import new_id
 from inglenook.kit.time import now_ms
 from inglenook.runs import queries
-from inglenook.runs.context import CANCEL, Host, Timing
+from inglenook.runs.context import Timing
 from inglenook.runs.dispatch.base import Dispatch
 from inglenook.runs.dispatch.local import LocalDispatch
-from inglenook.runs.effects import ANSWERS, check_answer
-from inglenook.runs.errors import RunEnded
 from inglenook.runs.executor import Executor
 from inglenook.runs.journal import Journal, Recorded, fold
+from inglenook.runs.keepers.base import CANCEL, Keeper, Sight
+from inglenook.runs.keepers.database import DatabaseKeeper
+from inglenook.runs.keepers.memory import MemoryKeeper
 from inglenook.runs.kinds import RunKind
-from inglenook.runs.live import Position, WatchFrame, catch_up, reset_frame
-from inglenook.runs.tables import ENDED, PARKED, QUEUED, WAITING, RunInputRow, RunRow
+from inglenook.runs.live import Position, WatchFrame, catch_up, end_frame, is_over, reset_frame
+from inglenook.runs.tables import ENDED, QUEUED, RunInputRow, RunRow
 from inglenook.runs.timers import Timers
 from inglenook.store.blobs import Blobs
 from inglenook.store.database import Store, after_commit
 
 log = logging.getLogger(__name__)
-
-#: Inputs that make a parked run go on.
-UNPARK = ANSWERS | {CANCEL}
 
 
 class Runs:
@@ -43,19 +41,25 @@ class Runs:
     def __init__(
         self, store: Store, blobs: Blobs, *, dispatch: Dispatch | None = None, timing: Timing | None = None
     ) -> None:
+        timing = timing or Timing()
         self._store = store
         self._journal = Journal(blobs)
         self._dispatch = dispatch or LocalDispatch()
+        #: Temporary runs are executed where their memory is.
+        self._here = LocalDispatch()
         self._kinds: dict[str, RunKind] = {}
         self._timers = Timers(store, self._kinds, self._dispatch.enqueue)
-        host = Host(
-            store=store,
-            journal=self._journal,
-            timing=timing or Timing(),
+        self._database = DatabaseKeeper(
+            store,
+            self._journal,
+            kinds=self._kinds,
+            lease=timing.lease,
             enqueue=self._dispatch.enqueue,
+            deliver=self._deliver,
             expect=self._timers.expect,
         )
-        self._executor = Executor(host, self._kinds, self._tell)
+        self._memory = MemoryKeeper(linger=timing.linger, enqueue=self._here.spawn, deliver=self._deliver)
+        self._executor = Executor(store, self._keeper_of, self._kinds, timing, self._tell)
         #: Set, and replaced, when a run that is watched here but does not execute here may have changed.
         self._changes: weakref.WeakValueDictionary[str, asyncio.Event] = weakref.WeakValueDictionary()
         self._forgetting: set[asyncio.Task[None]] = set()
@@ -72,6 +76,7 @@ class Runs:
     async def start(self) -> None:
         """Take over what a dead process left, execute what is queued, and wake what is due."""
         self._stopped = False
+        await self._here.start(self._executor.execute)
         await self._dispatch.start(self._executor.execute)
         queued = await self._executor.take_over(sole=self._dispatch.sole)
         for run_id in queued:
@@ -86,9 +91,10 @@ class Runs:
         what had arrived kept. Watchers are let go.
         """
         await self._timers.stop()
+        await self._here.close()
         await self._dispatch.close()
         for execution in self._executor.all():
-            if execution.kind.on_crash == "resume":
+            if execution.resumes:
                 execution.stop("shutdown", now=False)
         if not await self._joined(grace):
             for execution in self._executor.all():
@@ -106,10 +112,13 @@ class Runs:
             execution.close()
         for run_id in list(self._changes):
             self._tell(run_id)
+        self._memory.clear()
 
     async def _joined(self, seconds: float) -> bool:
         try:
-            await asyncio.wait_for(self._dispatch.join(), seconds)
+            async with asyncio.timeout(seconds):
+                await self._dispatch.join()
+                await self._here.join()
         except TimeoutError:
             return False
         return True
@@ -135,27 +144,67 @@ class Runs:
             input: What the work needs, JSON-serialisable, without credentials.
             grants: The rights the run has, when they are fewer than its actor's.
         """
+        made = self._make(
+            kind=kind,
+            actor=actor,
+            input=input,
+            id=run_id,
+            app_version=app_version,
+            grants=list(grants),
+            title=title,
+            parent_id=parent_id,
+        )
+        session.connection().execute(insert(RunRow), made)
+        self._dispatch.enqueue(session, made["id"])
+        return str(made["id"])
+
+    def create_temporary(
+        self,
+        *,
+        kind: str,
+        actor: Principal,
+        input: dict[str, Any],  # noqa: A002
+        run_id: str | None = None,
+        app_version: str | None = None,
+        grants: Sequence[Any] = (),
+        title: str | None = None,
+    ) -> str:
+        """Make a run of which nothing reaches the disk, and return its id; it is executed at once, in this process.
+
+        It is watched, sent to and read like any other. It is in no page, has no row that others may refer to, and its
+        kind writes none: a `project` is refused, and `settle` is not called. It is gone `Timing.linger` seconds after
+        its end, when the server stops, and with the process: then there is no such run.
+
+        Raises:
+            Unavailable: the server is not running.
+        """
+        if not self._here.open:
+            raise Unavailable("the server is shutting down")
+        made = self._make(
+            kind=kind,
+            actor=actor,
+            input=input,
+            id=run_id,
+            app_version=app_version,
+            grants=list(grants),
+            title=title,
+            parent_id=None,
+        )
+        self._memory.add(RunRow(**made), actor)
+        return str(made["id"])
+
+    def _make(self, *, kind: str, actor: Principal, **values: Any) -> dict[str, Any]:
+        """The columns of a new run."""
         if kind not in self._kinds:
             raise BadInput(f"there is no kind of run named {kind!r}; there are {', '.join(sorted(self._kinds))}")
-        run_id = run_id or new_id("run")
-        session.connection().execute(
-            insert(RunRow),
-            {
-                "id": run_id,
-                "kind": kind,
-                "app_version": app_version,
-                "actor_id": actor.user_id,
-                "actor": msgspec.to_builtins(actor),
-                "grants": list(grants),
-                "input": input,
-                "title": title,
-                "status": QUEUED,
-                "parent_id": parent_id,
-                "created_at": now_ms(),
-            },
-        )
-        self._dispatch.enqueue(session, run_id)
-        return run_id
+        return values | {
+            "id": values["id"] or new_id("run"),
+            "kind": kind,
+            "actor_id": actor.user_id,
+            "actor": msgspec.to_builtins(actor),
+            "status": QUEUED,
+            "created_at": now_ms(),
+        }
 
     async def send(self, run_id: str, kind: str, payload: dict[str, Any]) -> str:
         """Send an input to a run and return the input's id. It wakes a waiting run.
@@ -168,42 +217,16 @@ class Runs:
             RunEnded: it has ended.
             Conflict, BadInput: it is an answer (`retry`, `skip`) that this run does not ask for.
         """
-        input_id, given = new_id("inp"), payload
-
-        def write(session: Session) -> None:
-            connection = session.connection()
-            # An update that changes nothing holds the row, so no other transaction changes its status meanwhile.
-            held = update(RunRow).where(RunRow.id == run_id).values(seq=RunRow.seq).returning(RunRow.status)
-            status = connection.execute(held).scalar_one_or_none()
-            if status is None:
-                raise NotFound(f"there is no run {run_id}")
-            if status in ENDED:
-                raise RunEnded(f"run {run_id} has ended ({status})")
-            payload = given
-            if kind in ANSWERS:
-                if status != PARKED:
-                    raise Conflict(f"run {run_id} is not parked but {status}: there is nothing to {kind}")
-                payload = check_answer(kind, given, self._journal.last(session, run_id))
-            connection.execute(
-                insert(RunInputRow),
-                {"id": input_id, "run_id": run_id, "kind": kind, "payload": payload, "at": now_ms()},
-            )
-            if status == WAITING or (status == PARKED and kind in UNPARK):
-                # What a parked run was woken by still holds when it goes on.
-                timer = {"wake_at": None} if status == WAITING else {}
-                connection.execute(
-                    update(RunRow).where(RunRow.id == run_id).values(status=QUEUED, takeovers=0, **timer)
-                )
-                self._dispatch.enqueue(session, run_id)
-            else:
-                after_commit(session, lambda: self._deliver(run_id, kind))
-
-        await self._store.write(write)
+        input_id = new_id("inp")
+        await self._keeper_of(run_id).send(run_id, input_id, kind, payload)
         return input_id
 
     async def cancel(self, run_id: str) -> None:
         """Ask a run to stop. It has stopped when its status says so."""
         await self.send(run_id, CANCEL, {})
+
+    def _keeper_of(self, run_id: str) -> Keeper:
+        return self._memory if run_id in self._memory else self._database
 
     def _deliver(self, run_id: str, kind: str) -> None:
         execution = self._executor.get(run_id)
@@ -232,6 +255,8 @@ class Runs:
                     async for frame in frames:
                         position = Position.parse(frame.id)
                         yield frame
+                        if frame.event == "end":
+                            return
                 continue
             last = self._stopped  # asked before reading: what is read then is all there will be
             stored, over = await self._stored(run_id, position)
@@ -244,7 +269,10 @@ class Runs:
 
     async def find(self, run_id: str) -> RunRow | None:
         """The run's row; None if there is no such run."""
-        return await self._store.read(lambda s: s.get(RunRow, run_id))
+        try:
+            return await self._keeper_of(run_id).look(run_id, lambda sight: sight.row)
+        except NotFound:
+            return None
 
     async def page(self, actor_id: str, **filters: Any) -> list[RunRow]:
         """The newest runs of an actor; `queries.page` says what `filters` there are."""
@@ -257,13 +285,7 @@ class Runs:
             NotFound: there is no such run.
         """
 
-        def read(session: Session) -> tuple[RunRow, dict[str, Any] | None]:
-            row = session.get(RunRow, run_id)
-            if row is None:
-                raise NotFound(f"there is no run {run_id}")
-            return row, queries.output(session, self._journal, row)
-
-        return await self._store.read(read)
+        return await self._keeper_of(run_id).look(run_id, lambda sight: (sight.row, queries.output(sight)))
 
     async def state(self, run_id: str) -> dict[str, Any]:
         """The fold over the run's journal.
@@ -272,14 +294,13 @@ class Runs:
             NotFound: there is no such run, or its kind is not registered.
         """
 
-        def read(session: Session) -> dict[str, Any]:
-            row = session.get(RunRow, run_id)
-            kind = self._kinds.get(row.kind) if row is not None else None
+        def read(sight: Sight) -> dict[str, Any]:
+            kind = self._kinds.get(sight.row.kind)
             if kind is None:
                 raise NotFound(f"there is no run {run_id} of a kind that is known here")
-            return fold(kind, {}, self._journal.unfolded(session, run_id))
+            return fold(kind, {}, sight.unfolded())
 
-        return await self._store.read(read)
+        return await self._keeper_of(run_id).look(run_id, read)
 
     def erase(self, session: Session, run_id: str) -> None:
         """Empty what a run was given and wrote, in the session's transaction; the envelopes stay.
@@ -305,37 +326,30 @@ class Runs:
 
     def _reader(self, run_id: str) -> Callable[[int, int], Awaitable[list[Recorded] | None]]:
         async def read(after: int, upto: int) -> list[Recorded] | None:
-            def within(session: Session) -> list[Recorded] | None:
+            def within(sight: Sight) -> list[Recorded] | None:
                 # The run may have ended, and its slices be gone, since the stream was asked.
-                if self._journal.folded_seq(session, run_id) > after:
-                    return None
-                return self._journal.read(session, run_id, after, upto)
+                return None if sight.row.folded_seq > after else sight.events(after, upto)
 
-            return await self._store.read(within)
+            return await self._keeper_of(run_id).look(run_id, within)
 
         return read
 
     async def _stored(self, run_id: str, after: Position | None) -> tuple[list[WatchFrame], bool]:
         """Frames from `after` to the end of the journal of a run that does not execute here."""
 
-        def read(session: Session) -> tuple[list[WatchFrame], bool]:
-            row = session.get(RunRow, run_id)
-            if row is None:
-                raise NotFound(f"there is no run {run_id}")
+        def read(sight: Sight) -> tuple[list[WatchFrame], bool]:
+            row = sight.row
             end = Position(row.epoch, row.seq, 0)
             frames = None
             if after is not None and after.epoch == end.epoch and row.folded_seq <= after.seq <= end.seq:
-                frames = catch_up(after, self._journal.read(session, run_id, after.seq), end, ())
+                frames = catch_up(after, sight.events(after.seq), end, ())
             if frames is None:
                 kind = self._kinds.get(row.kind)
-                state = fold(kind, {}, self._journal.unfolded(session, run_id)) if kind else {}
-                frames = [reset_frame(end, state, row.status)]
-            over = row.status in ENDED or row.status == PARKED
-            if over:
-                frames.append(WatchFrame(event="end", id=str(end), data={"status": row.status}))
-            return frames, over
+                frames = [reset_frame(end, fold(kind, {}, sight.unfolded()) if kind else {}, row.status)]
+            over = is_over(row.status)
+            return [*frames, end_frame(end, row.status)] if over else frames, over
 
-        return await self._store.read(read)
+        return await self._keeper_of(run_id).look(run_id, read)
 
     def _tell(self, run_id: str) -> None:
         changed = self._changes.pop(run_id, None)

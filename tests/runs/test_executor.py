@@ -13,7 +13,7 @@ from inglenook.runs.service import Runs
 from inglenook.store.blobs import Blobs
 from inglenook.store.database import Store
 from tests.runs.conftest import House
-from tests.support.runs import Told, begin, crash, notes, to_end
+from tests.support.runs import Told, begin, crash, notes, to_end, until
 from tests.support.runs_child import BIG
 
 ROOT = Path(__file__).parents[2]
@@ -207,3 +207,19 @@ async def test_a_run_made_while_the_server_stops_waits_for_the_next_start(store:
     run_id = await begin(store, runs)
     again, _ = await house.runs(lambda run: run.finish())
     assert (await to_end(again, run_id)).status == "finished"
+
+
+async def test_a_run_of_an_unknown_kind_that_is_woken_stays_queued(
+    store: Store, house: House, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.CRITICAL)
+    runs, _ = await house.runs(lambda run: run.wait({}), name="gone")
+    run_id = await begin(store, runs, kind="gone")
+    await until(runs, run_id, "run.waiting")
+    await runs.stop()
+    others, _ = await house.runs(lambda run: run.finish())
+    await others.send(run_id, "go", {})
+    await others._dispatch.join()
+    found = await others.find(run_id)
+    assert found is not None
+    assert (found.status, found.epoch) == ("queued", 1)

@@ -19,7 +19,7 @@ class LocalDispatch:
 
     def enqueue(self, session: Session, run_id: str) -> None:
         """Have the run executed as soon as the session's transaction is committed."""
-        after_commit(session, lambda: self._spawn(run_id))
+        after_commit(session, lambda: self.spawn(run_id))
 
     async def start(self, execute: Execute) -> None:
         """Begin to hand out runs; those enqueued before are found by the take-over that follows a start."""
@@ -29,12 +29,18 @@ class LocalDispatch:
         """Hand out no more runs."""
         self._execute = None
 
+    @property
+    def open(self) -> bool:
+        """Whether runs are handed out."""
+        return self._execute is not None
+
     async def join(self) -> None:
         """Wait for the executions under way."""
         while self._tasks:
             await asyncio.wait(self._tasks)
 
-    def _spawn(self, run_id: str) -> None:
+    def spawn(self, run_id: str) -> None:
+        """Have the run executed now."""
         if self._execute is None:
             return
 
