@@ -2,8 +2,21 @@ import { i18n } from "@lingui/core";
 
 /** Numbers, sizes and times in the page's language. */
 
+const formatters = new Map<string, Intl.NumberFormat>();
+
+/** Making a formatter costs a hundred times more than using it. */
+function formatter(options: Intl.NumberFormatOptions): Intl.NumberFormat {
+  const key = i18n.locale + JSON.stringify(options);
+  let made = formatters.get(key);
+  if (!made) {
+    made = new Intl.NumberFormat(i18n.locale, options);
+    formatters.set(key, made);
+  }
+  return made;
+}
+
 export function number(value: number, digits = 0): string {
-  return new Intl.NumberFormat(i18n.locale, { maximumFractionDigits: digits }).format(value);
+  return formatter({ maximumFractionDigits: digits }).format(value);
 }
 
 /** `bytes` in the unit people use for files: 98 MB, 1.9 GB. */
@@ -33,12 +46,9 @@ export function tokens(value: number): string {
 /** A duration given in milliseconds: 0.8 s, 12 s, 2 min. */
 export function duration(ms: number): string {
   const unit = (value: number, name: string, digits = 0) =>
-    new Intl.NumberFormat(i18n.locale, {
-      style: "unit",
-      unit: name,
-      unitDisplay: "short",
-      maximumFractionDigits: digits,
-    }).format(value);
+    formatter({ style: "unit", unit: name, unitDisplay: "short", maximumFractionDigits: digits }).format(
+      value,
+    );
   if (ms < 10_000) return unit(ms / 1000, "second", 1);
   if (ms < 90_000) return unit(ms / 1000, "second");
   return unit(ms / 60_000, "minute", ms < 600_000 ? 1 : 0);

@@ -3,7 +3,7 @@ import { useEffect, useState } from "react";
 
 const LONG_MS = 4_000;
 
-/** Before the first word: an ember that glows. A model that is not loaded yet takes its time, so say so. */
+/** Before the first word: an ember that glows. Loading a model or a long prompt takes its time, so say so. */
 export function Waiting({ model }: { model: string | null }) {
   const [long, setLong] = useState(false);
   useEffect(() => {
@@ -15,7 +15,7 @@ export function Waiting({ model }: { model: string | null }) {
       <span aria-hidden className="breath size-2.5 rounded-full bg-ember" />
       {long ? (
         model ? (
-          <Trans>{model} is getting ready. A model is loaded into memory before its first answer.</Trans>
+          <Trans>{model} is reading. Its first answer and long conversations take a little longer.</Trans>
         ) : (
           <Trans>Waiting for the model.</Trans>
         )
