@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import NamedTuple
@@ -119,12 +120,12 @@ class FileServer:
 
 
 @asynccontextmanager
-async def file_server() -> AsyncIterator[FileServer]:
+async def file_server(tls: ssl.SSLContext | None = None) -> AsyncIterator[FileServer]:
     """A running server on a free port."""
     files = FileServer()
-    server = await asyncio.start_server(files.answer, "127.0.0.1", 0)
+    server = await asyncio.start_server(files.answer, "127.0.0.1", 0, ssl=tls)
     host, port = server.sockets[0].getsockname()
-    files.origin = f"http://{host}:{port}"
+    files.origin = f"{'https' if tls else 'http'}://{host}:{port}"
     try:
         yield files
     finally:

@@ -122,10 +122,19 @@ class IndexClient:
     async def stream(
         self, method: str, url: str, *, headers: dict[str, str] | None = None
     ) -> "AsyncIterator[httpx.Response]":
-        """Send a request; see `base.Fetcher.stream`. A name and password in the URL are shown to its host only."""
+        """Send a request; see `base.Fetcher.stream`. A name and password in the URL are shown to its host only.
+
+        Raises:
+            PullFailed: the address is of no use.
+        """
+        import httpx  # noqa: PLC0415 - loaded by now
+
         plain, auth = self._signed(url)
-        async with self._client.stream(method, plain, headers=headers, auth=auth) as response:
-            yield response
+        try:
+            async with self._client.stream(method, plain, headers=headers, auth=auth) as response:
+                yield response
+        except (httpx.TooManyRedirects, httpx.InvalidURL) as error:
+            raise PullFailed(f"the package index names an address that leads nowhere: {error}") from None
 
     async def promise(self, page: str, file: str) -> Promise | None:
         """Look up what an index's page says of one of its files; None if it cannot be read."""
@@ -134,7 +143,7 @@ class IndexClient:
         plain, auth = self._signed(page)
         try:
             answer = await self._client.get(plain, auth=auth, headers={"accept": f"{_JSON}, text/html;q=0.1"})
-        except httpx.HTTPError:
+        except (httpx.HTTPError, httpx.InvalidURL):
             return None
         if answer.status_code != 200 or len(answer.content) > _PAGE_LIMIT:
             return None

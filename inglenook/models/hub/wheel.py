@@ -114,10 +114,10 @@ async def _ask_pip(tool: Installer, package: str, scratch: Path) -> Wheel | None
     def heard(line: str) -> bool:
         if match := _FOUND.search(line):
             link = Wheel(match[1], _hex((match[2] or "").removeprefix("sha256=")), page=match[3])
-            links[link.file] = link
+            links[link.file] = links[link.url] = link  # what counts stands last
         elif match := _DOWNLOADING.match(line):
             if match[1] == "Downloading":
-                fetching.append(file_of(match[2]))
+                fetching.append(match[2])  # the address, or for PyPI the file's name
             return True
         return False
 
@@ -130,7 +130,7 @@ async def _ask_pip(tool: Installer, package: str, scratch: Path) -> Wheel | None
         heard=heard,
     )
     if fetching:
-        return links.get(fetching[0])
+        return links.get(fetching[0]) or links.get(file_of(fetching[0]))
     return _reported(await to_the_end(report.read_bytes)) if report.exists() else None
 
 

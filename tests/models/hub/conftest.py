@@ -45,11 +45,10 @@ async def hub(settings: Settings, models: ModelStore, outbound: Outbound) -> Asy
 @pytest.fixture(params=["pip", "uv"])
 def tool(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, server: FileServer) -> str:
     """The user's settings, and which tool is there."""
-    for name in [name for name in os.environ if name.startswith(("PIP_", "UV_"))]:
-        monkeypatch.delenv(name)
-    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"):
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.lower(), raising=False)
+    elsewhere = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+    for variable in [*os.environ]:
+        if variable.startswith(("PIP_", "UV_")) or variable.upper() in elsewhere:
+            monkeypatch.delenv(variable)
     monkeypatch.setenv("PIP_INDEX_URL", f"{server.origin}/simple/")
     monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
     monkeypatch.setenv("PIP_RETRIES", "0")

