@@ -61,6 +61,13 @@ class Executor:
         self._timing = timing
         self._tell = tell
         self._executions: dict[str, Execution] = {}
+        self._begun: dict[str, tuple[Execution, Claim]] = {}
+
+    def hold(self, run_id: str, claim: Claim) -> None:
+        """Hold a lease that was taken with the making of the run, until `execute` comes for it."""
+        execution = Execution(self._keeper_of(run_id), self._timing, self._kinds[claim.kind], run_id, claim)
+        self._executions[run_id] = execution
+        self._begun[run_id] = execution, claim
 
     def get(self, run_id: str) -> Execution | None:
         """The execution of a run that is under way here."""
@@ -137,17 +144,13 @@ class Executor:
     @asynccontextmanager
     async def _claimed(self, run_id: str, status: str) -> AsyncIterator[Execution | None]:
         """Hold the lease of a run that is in `status`, its journal read; None if there is nothing to do."""
-        keeper, held = self._keeper_of(run_id), []
-
-        def claimed(claim: Claim) -> None:
-            held.append(Execution(keeper, self._timing, self._kinds[claim.kind], run_id, claim))
-            self._executions[run_id] = held[0]
-
-        claim = await keeper.claim(run_id, status, claimed)
-        if claim is None:
+        keeper = self._keeper_of(run_id)
+        if run_id not in self._begun:
+            await keeper.claim(run_id, status, lambda claim: self.hold(run_id, claim))
+        execution, claim = self._begun.pop(run_id, (None, None))
+        if execution is None or claim is None:
             yield None
             return
-        (execution,) = held
         try:
             yield execution if await self._open(execution, keeper, claim) else None
         finally:

@@ -142,6 +142,11 @@ class Journal:
             connection.exec_driver_sql(_in_dialect(connection, _INSERT), rows if len(rows) > 1 else rows[0])
         return int(seq)
 
+    def begin(self, session: Session, run_id: str, epoch: int, entry: Entry, *, at: int) -> None:
+        """Append the first event of a run that is being made."""
+        connection = session.connection()
+        connection.exec_driver_sql(_in_dialect(connection, _INSERT), (run_id, 1, epoch, *entry, at))
+
     def read(self, session: Session, run_id: str, after: int = 0, upto: int | None = None) -> list[Recorded]:
         """The events with `after < seq <= upto`, in order; erased payloads are empty."""
         rows = session.connection().execute(

@@ -3,13 +3,13 @@
 import asyncio
 import logging
 import weakref
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import aclosing
 from functools import partial
 from typing import Any
 
 import msgspec
-from sqlalchemy import insert, update
+from sqlalchemy import update
 from sqlalchemy.orm import Session
 
 from inglenook.accounts.principal import Principal
@@ -22,7 +22,7 @@ from inglenook.runs.dispatch.base import Dispatch
 from inglenook.runs.dispatch.local import LocalDispatch
 from inglenook.runs.executor import Executor
 from inglenook.runs.journal import Journal, Recorded, fold
-from inglenook.runs.keepers.base import CANCEL, Keeper, Sight
+from inglenook.runs.keepers.base import CANCEL, Claim, Keeper, Sight
 from inglenook.runs.keepers.database import DatabaseKeeper
 from inglenook.runs.keepers.memory import MemoryKeeper
 from inglenook.runs.kinds import RunKind
@@ -62,7 +62,8 @@ class Runs:
         self._executor = Executor(store, self._keeper_of, self._kinds, timing, self._tell)
         #: Set, and replaced, when a run that is watched here but does not execute here may have changed.
         self._changes: weakref.WeakValueDictionary[str, asyncio.Event] = weakref.WeakValueDictionary()
-        self._forgetting: set[asyncio.Task[None]] = set()
+        #: Awaited by `stop`.
+        self._background: set[asyncio.Task[None]] = set()
         self._renewing: asyncio.Task[None] | None = None
         #: Watchers are told what there is, and let go.
         self._stopped = False
@@ -103,8 +104,8 @@ class Runs:
                 log.error(
                     "runs %s did not stop; the next start takes them over", [e.run_id for e in self._executor.all()]
                 )
-        if self._forgetting:
-            await asyncio.wait(self._forgetting)
+        if self._background:
+            await asyncio.wait(self._background)
         if self._renewing is not None:
             self._renewing.cancel()
         self._stopped = True
@@ -154,9 +155,19 @@ class Runs:
             title=title,
             parent_id=parent_id,
         )
-        session.connection().execute(insert(RunRow), made)
+        if self._dispatch.at_once:
+            claim = self._database.make_claimed(session, made, actor)
+            after_commit(session, lambda: self._begin(made["id"], claim))
+        else:
+            self._database.make(session, made)
         self._dispatch.enqueue(session, made["id"])
         return str(made["id"])
+
+    def _begin(self, run_id: str, claim: Claim) -> None:
+        if self._dispatch.at_once:
+            self._executor.hold(run_id, claim)
+        else:  # it was closed meanwhile
+            self._in_background(self._database.release(run_id, claim.epoch))
 
     def create_temporary(
         self,
@@ -178,7 +189,7 @@ class Runs:
         Raises:
             Unavailable: the server is not running.
         """
-        if not self._here.open:
+        if not self._here.at_once:
             raise Unavailable("the server is shutting down")
         made = self._make(
             kind=kind,
@@ -317,12 +328,12 @@ class Runs:
             .values(payload={})
         )
         if blobs := self._journal.erase(session, run_id):
-            after_commit(session, lambda: self._forget(blobs))
+            after_commit(session, lambda: self._in_background(self._database.forget(blobs)))
 
-    def _forget(self, blobs: list[str]) -> None:
-        forgetting = asyncio.get_running_loop().create_task(asyncio.to_thread(self._journal.forget, blobs))
-        self._forgetting.add(forgetting)
-        forgetting.add_done_callback(self._forgetting.discard)
+    def _in_background(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
 
     def _reader(self, run_id: str) -> Callable[[int, int], Awaitable[list[Recorded] | None]]:
         async def read(after: int, upto: int) -> list[Recorded] | None:

@@ -7,13 +7,14 @@ import sys
 from pathlib import Path
 
 import pytest
+from sqlalchemy.orm import Session
 
 from inglenook.runs.kinds import RunContext, RunEvent
 from inglenook.runs.service import Runs
 from inglenook.store.blobs import Blobs
 from inglenook.store.database import Store
 from tests.runs.conftest import House
-from tests.support.runs import Told, begin, crash, notes, to_end, until
+from tests.support.runs import ANNA, Told, begin, crash, notes, to_end, until
 from tests.support.runs_child import BIG
 
 ROOT = Path(__file__).parents[2]
@@ -223,3 +224,38 @@ async def test_a_run_of_an_unknown_kind_that_is_woken_stays_queued(
     found = await others.find(run_id)
     assert found is not None
     assert (found.status, found.epoch) == ("queued", 1)
+
+
+async def test_a_lease_taken_while_the_server_closes_is_given_back(store: Store, house: House) -> None:
+    runs, kind = await house.runs(lambda run: run.finish())
+
+    def make(session: Session) -> str:
+        run_id = runs.create(session, kind="told", actor=ANNA, input={})
+        asyncio.run_coroutine_threadsafe(runs._dispatch.close(), loop).result()
+        return run_id
+
+    loop = asyncio.get_running_loop()
+    run_id = await store.write(make)
+    await runs.stop()
+    found = await runs.find(run_id)
+    assert found is not None
+    assert (found.status, found.epoch, found.lease_until) == ("queued", 1, None)
+    again, _ = await house.runs(lambda run: run.finish())
+    assert (await to_end(again, run_id)).status == "finished"
+    assert kind.settled == []
+
+
+async def test_the_first_execution_is_given_what_a_later_one_would_read(store: Store, house: House) -> None:
+    given: list[object] = []
+
+    async def work(run: RunContext) -> None:
+        given.append((run.actor, run.input))
+        if run.epoch == 1:
+            await run.wait({})
+
+    runs, _ = await house.runs(work)
+    run_id = await begin(store, runs, input={"pair": (1, 2)})
+    await until(runs, run_id, "run.waiting")
+    await runs.send(run_id, "go", {})
+    assert (await to_end(runs, run_id)).over
+    assert given[0] == given[1] == (ANNA, {"pair": [1, 2]})

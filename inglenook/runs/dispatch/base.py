@@ -16,9 +16,14 @@ class Dispatch(Protocol):
     Attributes:
         sole: Whether nothing but this process executes runs of this database, so that a run found `running` at
             the start can only be a dead process's, whatever its lease says.
+        at_once: Whether a run that is enqueued now is executed in this process as soon as it is committed. Its maker
+            then takes its lease in the same transaction, which saves one.
     """
 
     sole: bool
+
+    @property
+    def at_once(self) -> bool: ...
 
     def enqueue(self, session: Session, run_id: str) -> None:
         """Have the run executed once, and only if, the session's transaction commits."""

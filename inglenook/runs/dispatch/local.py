@@ -30,7 +30,7 @@ class LocalDispatch:
         self._execute = None
 
     @property
-    def open(self) -> bool:
+    def at_once(self) -> bool:
         """Whether runs are handed out."""
         return self._execute is not None
 

@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import Any, TypeVar
 
 import msgspec
+import orjson
 from sqlalchemy import bindparam, func, insert, select, update
 from sqlalchemy.orm import Session
 
@@ -24,6 +25,7 @@ T = TypeVar("T")
 
 # Made once: making a statement costs more than running it.
 _runs, _inputs = RunRow.__table__.c, RunInputRow.__table__.c
+_MAKE = insert(RunRow.__table__)  # type: ignore[arg-type]
 _CLAIM = (
     update(RunRow.__table__)  # type: ignore[arg-type]
     .where(_runs.id == bindparam("run"), _runs.status == bindparam("found"))
@@ -86,6 +88,32 @@ class DatabaseKeeper:
         self._enqueue = enqueue
         self._deliver = deliver
         self._expect = expect
+
+    def make(self, session: Session, columns: dict[str, Any]) -> None:
+        """Keep a new, queued run."""
+        session.connection().execute(_MAKE, columns)
+
+    def make_claimed(self, session: Session, columns: dict[str, Any], actor: Principal) -> Claim:
+        """Keep a new run that executes from now on; returns its lease."""
+        at, epoch, seq = columns["created_at"], 1, 1
+        running = {"status": RUNNING, "started_at": at, "lease_until": at + self._lease}
+        self.make(session, columns | running | {"epoch": epoch, "seq": seq, "claim_seq": seq})
+        began = {"epoch": epoch}
+        started = Entry("run.started", encode(began).decode(), None)
+        self._journal.begin(session, columns["id"], epoch, started, at=at)
+        fresh = Recorded(type=started.type, payload=began, seq=seq, epoch=epoch, at=at)
+        # As a later execution will read it.
+        given = orjson.loads(encode(columns["input"]))
+        return Claim(columns["kind"], epoch, actor, given, None, fresh, [])
+
+    async def release(self, run_id: str, epoch: int) -> None:
+        """Queue a run whose lease nobody here will use."""
+        released = (
+            update(RunRow)
+            .where(RunRow.id == run_id, RunRow.epoch == epoch, RunRow.status == RUNNING)
+            .values(status=QUEUED, lease_until=None)
+        )
+        await self._store.write(lambda session: session.connection().execute(released) and None)
 
     async def claim(self, run_id: str, status: str, claimed: Callable[[Claim], None]) -> Claim | None:
         """Take the lease of a run that is in `status`."""

@@ -78,6 +78,7 @@ class MemoryKeeper:
 
     def add(self, row: RunRow, actor: Principal) -> None:
         """Keep a new run, and have it executed."""
+        row.input = orjson.loads(encode(row.input))
         row.epoch = row.seq = row.folded_seq = row.claim_seq = row.takeovers = 0
         self._runs[row.id] = _MemoryRun(row, actor)
         self._enqueue(row.id)
