@@ -3,7 +3,9 @@
 `python bench/loop.py [--json] [--seconds 30]`: starts a real server with the scripted provider and asks it, all at
 the same time, for 32 streams of 50 tokens a second through `/v1/chat/completions`, eight chat answers with two
 watchers each, lists, searches and a conversation of 1,000 messages, sign-ins (argon2), models, and a provider's list.
-Then `GET /api/v1/server` tells the lag that the loop itself noted meanwhile: `lag_p99`.
+Then `GET /api/v1/server` tells the lag that the loop itself noted meanwhile: `lag_p99`. The load runs at a lower
+priority than the server. Where other work keeps the cores busy the loop is late for want of a core: the table says
+how long the server's main thread waited for one.
 """
 
 import argparse
@@ -40,7 +42,7 @@ class Load:
     """The acts, each counted by its name."""
 
     def __init__(self, url: str, key: str, provider: str, chat: str) -> None:
-        limits = httpx.Limits(max_connections=200)
+        limits = httpx.Limits(max_connections=200, keepalive_expiry=2)
         head = {"authorization": f"Bearer {key}"}
         self.client = httpx.AsyncClient(base_url=url, headers=head, timeout=60, trust_env=False, limits=limits)
         self.counts: collections.Counter[str] = collections.Counter()
@@ -111,6 +113,7 @@ async def repeat(act: Act, until: float, every: float = 0) -> None:
 
 async def run(load: Load, seconds: float) -> dict[str, Any]:
     """All at once; then what the server says of itself."""
+    os.nice(15)  # the server started before: it keeps its priority
     until = time.monotonic() + seconds
     acts = [
         *[repeat(load.stream, until) for _ in range(STREAMS)],
@@ -125,8 +128,14 @@ async def run(load: Load, seconds: float) -> dict[str, Any]:
         return dict((await load.client.get("/api/v1/server")).raise_for_status().json())
 
 
-def measure(seconds: float) -> tuple[dict[str, Any], dict[str, int]]:
-    """The server's own account, and what it did."""
+def core_times(pid: int) -> tuple[float, float]:
+    """Seconds that a process's main thread ran, and waited for a core to run on."""
+    ran, waited, _ = Path(f"/proc/{pid}/task/{pid}/schedstat").read_text().split()
+    return int(ran) / 1e9, int(waited) / 1e9
+
+
+def measure(seconds: float) -> tuple[dict[str, Any], dict[str, int], tuple[float, float]]:
+    """The server's own account, what it did, and how long its main thread ran and waited for a core."""
     with tempfile.TemporaryDirectory() as folder:
         data = Path(folder) / "data"
         with RunningServer(data) as server, server.set_up() as client:
@@ -136,7 +145,10 @@ def measure(seconds: float) -> tuple[dict[str, Any], dict[str, int]]:
             server.add_fake_provider(client)
             provider = client.get("/api/v1/providers").json()[0]["id"]
             load = Load(server.url, server.key(client), provider, chat)
-            return asyncio.run(run(load, seconds)), dict(load.counts)
+            before = core_times(server.process.pid)
+            status = asyncio.run(run(load, seconds))
+            ran, waited = core_times(server.process.pid)
+            return status, dict(load.counts), (ran - before[0], waited - before[1])
 
 
 def main() -> None:
@@ -144,7 +156,7 @@ def main() -> None:
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--seconds", type=float, default=30)
     given = parser.parse_args()
-    status, counts = measure(given.seconds)
+    status, counts, (ran, waited) = measure(given.seconds)
     lag = status["loop_lag"]
     if given.json:
         print(json.dumps([{"metric": "lag_p99", "value": round(lag["p99"], 2), "unit": "ms"}]))
@@ -152,7 +164,8 @@ def main() -> None:
     print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}")
     print(f"in {given.seconds:.0f} s: " + ", ".join(f"{count} {name}" for name, count in sorted(counts.items())))
     print(f"the loop was late by {lag['p50']:.1f} ms (p50), {lag['p99']:.1f} (p99), {lag['worst']:.1f} (worst)")
-    print(f"of {lag['samples']} samples; memory of the server {status['memory'] / 1e6:.0f} MB")
+    print(f"its thread ran for {ran:.1f} s and waited {waited:.1f} s for a core")
+    print(f"{lag['samples']} samples; memory of the server {status['memory'] / 1e6:.0f} MB")
 
 
 if __name__ == "__main__":
