@@ -6,8 +6,9 @@
 
 import asyncio
 import logging
-from collections.abc import Iterable
+from collections.abc import Sequence
 from datetime import UTC, datetime
+from itertools import chain
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -54,7 +55,12 @@ class Record(NamedTuple):
     ttft_ms: int | None
 
 
-_INSERT = f"INSERT INTO ledger ({', '.join(Record._fields)}) VALUES ({', '.join('?' * len(Record._fields))})"
+#: Entries of one statement. SQLite takes them in a third of the time that single ones take, and the interpreter's
+#: lock is handed over once rather than fifty times.
+_TOGETHER = 50
+_PLACES = f"({', '.join('?' * len(Record._fields))})"
+_INSERT = f"INSERT INTO ledger ({', '.join(Record._fields)}) VALUES {_PLACES}"
+_INSERT_TOGETHER = _INSERT + f", {_PLACES}" * (_TOGETHER - 1)
 
 Group = Literal["user_id", "key_id", "model", "provider", "operation", "source", "status", "day"]
 _DAY_COLUMN = (LedgerEntry.at - LedgerEntry.at % _DAY).label("day")
@@ -204,5 +210,11 @@ def _prepare(session: Session) -> None:
     session.execute(text(f"PRAGMA user_version = {SCHEMA}"))
 
 
-def _insert(session: Session, batch: Iterable[Record]) -> None:
-    session.connection().exec_driver_sql(_INSERT, list(batch))
+def _insert(session: Session, batch: Sequence[Record]) -> None:
+    connection = session.connection()
+    single = len(batch) % _TOGETHER
+    if single:
+        # Of a subclass of tuple sqlite3 asks each item through Python.
+        connection.exec_driver_sql(_INSERT, [tuple(record) for record in batch[:single]])
+    for at in range(single, len(batch), _TOGETHER):
+        connection.exec_driver_sql(_INSERT_TOGETHER, tuple(chain.from_iterable(batch[at : at + _TOGETHER])))

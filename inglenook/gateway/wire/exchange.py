@@ -236,8 +236,8 @@ class Exchange:
             raise RuntimeError("the answer was already begun")
         self.started = True
         head = _status_line(status) + self._line.common_headers() + _type_line(content_type)
-        for name, value in headers:
-            head += b"%b: %b\r\n" % (_clean(name), _clean(value))
+        if headers:
+            head += _lines(headers)
         return head if self.keep_alive else head + b"connection: close\r\n"
 
     def _complete(self) -> None:
@@ -252,18 +252,20 @@ def _status_line(status: int) -> bytes:
 def _type_line(content_type: str) -> bytes:
     line = _types.get(content_type)
     if line is None:
-        line = b"content-type: %b\r\n" % _clean(content_type.encode("latin-1")) if content_type else b""
+        line = _lines([(b"content-type", content_type.encode("latin-1"))]) if content_type else b""
         if len(_types) < 256:
             _types[content_type] = line
     return line
 
 
-def _clean(text: bytes) -> bytes:
-    """A header name or value that cannot begin another line.
+def _lines(headers: Headers) -> bytes:
+    """Header lines.
 
     Raises:
-        ValueError: it could.
+        ValueError: a name or value could begin another line.
     """
-    if b"\r" in text or b"\n" in text or b"\0" in text:
-        raise ValueError(f"line break in header {text!r}")
-    return text
+    lines = b"".join([b"%b: %b\r\n" % header for header in headers])
+    # (`in` would try the bytes as a number first, which costs more than all the rest.)
+    if lines.count(b"\r") != len(headers) or lines.count(b"\n") != len(headers) or lines.find(b"\0") >= 0:
+        raise ValueError(f"line break in headers {headers!r}")
+    return lines

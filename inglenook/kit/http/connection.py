@@ -14,6 +14,7 @@ from inglenook.kit.errors import InglenookError, UpstreamFailed, UpstreamTimeout
 
 _HEAD_LIMIT = 128 * 1024  # bytes of an answer's head
 _FIELD_LIMIT = 500
+_FRAMING = (b"content-length", b"transfer-encoding")
 _HIGH_WATER = 256 * 1024  # unread bytes of a body at which we stop reading the socket
 
 
@@ -93,7 +94,11 @@ class Response:
                 raise self._error
             if self._done:
                 raise StopAsyncIteration
-            await self._wait()
+            try:
+                await self._news()
+            except asyncio.CancelledError:
+                self.close()
+                raise
         return self._take()
 
     def close(self) -> None:
@@ -117,17 +122,16 @@ class Response:
         while not self.status:
             if self._error is not None:
                 raise self._error
-            await self._wait()
+            try:
+                await self._news()
+            except asyncio.CancelledError:
+                self.close()
+                raise
 
-    async def _wait(self) -> None:
-        self._waiter = asyncio.get_running_loop().create_future()
-        try:
-            await self._waiter
-        except asyncio.CancelledError:
-            self.close()
-            raise
-        finally:
-            self._waiter = None
+    def _news(self) -> asyncio.Future[None]:
+        """Done when something has arrived. Whoever is cancelled waiting for it closes the response."""
+        self._waiter = waiter = self._connection.loop.create_future()
+        return waiter
 
     def _take(self) -> bytes:
         chunks = self._chunks
@@ -139,8 +143,11 @@ class Response:
         return data
 
     def _wake(self) -> None:
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
+        waiter = self._waiter
+        if waiter is not None:
+            self._waiter = None
+            if not waiter.done():
+                waiter.set_result(None)
 
     def _fail(self, error: InglenookError) -> None:
         if not self._done:
@@ -172,7 +179,7 @@ class Connection(asyncio.Protocol):
         self.used = False
         self._release = release
         self._lost = lost
-        self._loop = asyncio.get_running_loop()
+        self.loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport
         self._parser = httptools.HttpResponseParser(self)
         self._response: Response | None = None
@@ -205,7 +212,7 @@ class Connection(asyncio.Protocol):
         if body:
             self._sent += len(body)
             self._transport.write(body)
-        now = self._loop.time()
+        now = self.loop.time()
         self._total_at = now + timeouts.total if timeouts.total else 0.0
         self._expect_by(now + timeouts.first_byte)
         return response
@@ -234,7 +241,7 @@ class Connection(asyncio.Protocol):
         if self._paused and not self.closed:
             self._paused = False
             self._transport.resume_reading()
-            self._expect_by(self._loop.time() + self._timeouts.idle)
+            self._expect_by(self.loop.time() + self._timeouts.idle)
 
     # ------------------------------------------------------------------------------------ asyncio's callbacks
 
@@ -265,7 +272,7 @@ class Connection(asyncio.Protocol):
                 self._transport.pause_reading()
                 self._deadline = self._total_at
             else:
-                self._expect_by(self._loop.time() + self._timeouts.idle)
+                self._expect_by(self.loop.time() + self._timeouts.idle)
         response._wake()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -306,9 +313,8 @@ class Connection(asyncio.Protocol):
         if response is None or 100 <= status < 200:
             return
         response.status = status
-        names = [name for name, _ in response.headers]
         self._until_close = not (
-            b"content-length" in names or b"transfer-encoding" in names or status in (204, 304) or self._headless
+            self._headless or status in (204, 304) or any(name in _FRAMING for name, _ in response.headers)
         )
         if self._headless:
             self._complete(response, keep=False)
@@ -335,7 +341,7 @@ class Connection(asyncio.Protocol):
             self._paused = False
             self._transport.resume_reading()
         if keep and not self.closed:
-            self._expect_by(self._loop.time() + self._timeouts.keep)
+            self._expect_by(self.loop.time() + self._timeouts.keep)
             self._release(self)
         else:
             self.closed = True
@@ -356,15 +362,15 @@ class Connection(asyncio.Protocol):
             if self._timer.when() <= when:
                 return
             self._timer.cancel()
-        self._timer = self._loop.call_at(when, self._too_late)
+        self._timer = self.loop.call_at(when, self._too_late)
 
     def _too_late(self) -> None:
         self._timer = None
         if self.closed or not self._deadline:
             return
-        now = self._loop.time()
+        now = self.loop.time()
         if now < self._deadline - 0.001:
-            self._timer = self._loop.call_at(self._deadline, self._too_late)
+            self._timer = self.loop.call_at(self._deadline, self._too_late)
         elif self._response is None:
             self.closed = True
             self._transport.close()
