@@ -64,6 +64,8 @@ log = logging.getLogger(__name__)
 STATIC = Path(__file__).parent / "static"
 #: Seconds that requests in flight get at shutdown.
 GRACE = 10
+#: Seconds an idle connection is kept: longer than proxies keep theirs, so that no request meets a closing one.
+KEEP_ALIVE = 75
 
 
 @dataclass(slots=True, kw_only=True)
@@ -283,6 +285,7 @@ class Listeners:
             proxy_headers=bool(settings.trusted_proxies),
             forwarded_allow_ips=settings.trusted_proxies,
             timeout_graceful_shutdown=GRACE,
+            timeout_keep_alive=KEEP_ALIVE,
             ssl_certfile=settings.tls_cert if tls else None,
             ssl_keyfile=settings.tls_key if tls else None,
         )

@@ -129,7 +129,7 @@ class Meter(Step):
                 call.run_id,
                 target.name,
                 target.provider_id,
-                call.operation.value,
+                str(call.operation),
                 call.source,
                 usage.input,
                 usage.output,

@@ -43,11 +43,15 @@ class _Usage(Struct):
         )
 
 
-class _Envelope(Struct):
+class _Answer(Struct):
     usage: _Usage | None = None
+
+
+class _Envelope(_Answer):
     choices: list[msgspec.Raw] | None = None
 
 
+_answer = msgspec.json.Decoder(_Answer)
 _envelope = msgspec.json.Decoder(_Envelope)
 
 
@@ -64,7 +68,11 @@ def usage_of(value: dict[str, Any] | None) -> Usage | None:
 def usage_in_body(body: bytes) -> Usage | None:
     """Usage of a whole answer."""
     if len(body) <= _SMALL:
-        return _decode(body)[0]
+        try:
+            usage = _answer.decode(body).usage
+        except msgspec.DecodeError:
+            return None
+        return usage.usage() if usage is not None else None
     found = [*_USAGE.finditer(body, len(body) - _SMALL)]
     if not found:
         return None
