@@ -285,6 +285,8 @@ async def test_a_graceful_stop_waits_for_what_cannot_be_repeated(store: Store, h
     run_id = await begin(store, runs)
     await begun.wait()
     stop = asyncio.create_task(runs.stop(grace=20))
+    while (execution := runs._executor.get(run_id)) is not None and execution._stop is None:
+        await store.read(lambda s: None)  # each look gives the stop a turn
     go_on.set()
     await stop
     row = await runs.find(run_id)

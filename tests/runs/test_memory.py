@@ -162,6 +162,25 @@ async def test_it_waits_for_inputs_and_times(store: Store, house: House) -> None
     assert (await runs.read(called))[1] == {"due": None, "given": ["go"]}
 
 
+async def test_an_input_that_precedes_the_wait_is_not_slept_through(store: Store, house: House) -> None:
+    sent = asyncio.Event()
+
+    async def work(run: RunContext) -> None:
+        if run.epoch == 1:
+            await sent.wait()
+            await run.wait({}, until=now_ms() + 3_600_000)
+        assert [i.payload for i in await run.take_inputs()] == [{"i": 1}]
+        await run.finish({"due": run.due})
+
+    runs, _ = await house.runs(work)
+    run_id = begin(runs)
+    await until(runs, run_id, "run.started")
+    await runs.send(run_id, "steer", {"i": 1})
+    sent.set()
+    assert (await to_end(runs, run_id)).status == "finished"
+    assert (await runs.read(run_id))[1] == {"due": None}
+
+
 async def test_it_fails_and_is_cancelled_like_any_other(
     store: Store, house: House, caplog: pytest.LogCaptureFixture
 ) -> None:
