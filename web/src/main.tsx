@@ -27,9 +27,11 @@ onSignedOut(() => {
 });
 
 // A page from before an update asks for files that are gone: the new page has new ones.
-window.addEventListener("vite:preloadError", (event) => {
-  event.preventDefault();
-  void fetch(under(""), { cache: "no-store" }).then(({ ok }) => ok && window.location.reload());
+window.addEventListener("vite:preloadError", () => {
+  fetch(under(""), { cache: "no-store" }).then(
+    ({ ok }) => ok && window.location.reload(),
+    () => undefined, // the server is away: the page says so
+  );
 });
 
 const root = document.getElementById("root");

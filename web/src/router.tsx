@@ -1,17 +1,11 @@
-import {
-  createRootRoute,
-  createRoute,
-  createRouter,
-  lazyRouteComponent,
-  Outlet,
-  redirect,
-} from "@tanstack/react-router";
+import { createRootRoute, createRoute, createRouter, Outlet, redirect } from "@tanstack/react-router";
 
 import { BASE_PATH } from "@/api/base";
 import { queryClient } from "@/api/queryClient";
 import { applyProfile } from "@/features/accounts/profile";
 import { sessionQuery } from "@/features/accounts/session";
 import { Frame } from "@/shell/Frame";
+import { lazyPage } from "@/shell/lazyPage";
 import { NotFound } from "@/shell/NotFound";
 import { PageError } from "@/shell/PageError";
 
@@ -42,7 +36,7 @@ const login = createRoute({
   // Only addresses of this page: another site must not send people on from here.
   validateSearch: ({ next }: Record<string, unknown>): { next?: string } =>
     typeof next === "string" && /^\/(?!\/)/.test(next) ? { next } : {},
-  component: lazyRouteComponent(() => import("@/features/accounts/LoginPage"), "LoginPage"),
+  component: lazyPage(() => import("@/features/accounts/LoginPage").then(({ LoginPage }) => LoginPage)),
 });
 
 const setup = createRoute({
@@ -53,29 +47,33 @@ const setup = createRoute({
     // eslint-disable-next-line @typescript-eslint/only-throw-error
     if (!needs_setup) throw redirect({ to: "/", replace: true });
   },
-  component: lazyRouteComponent(() => import("@/features/accounts/SetupPage"), "SetupPage"),
+  component: lazyPage(() => import("@/features/accounts/SetupPage").then(({ SetupPage }) => SetupPage)),
   errorComponent: PageError,
 });
 
 const chat = createRoute({
   getParentRoute: () => frame,
   path: "/",
-  component: lazyRouteComponent(() => import("@/features/chat/ChatPage"), "ChatPage"),
+  component: lazyPage(() => import("@/features/chat/ChatPage").then(({ ChatPage }) => ChatPage)),
 });
 
 const conversation = createRoute({
   getParentRoute: () => frame,
   path: "/c/$id",
-  component: lazyRouteComponent(() => import("@/features/chat/ConversationPage"), "ConversationPage"),
+  component: lazyPage(() =>
+    import("@/features/chat/ConversationPage").then(({ ConversationPage }) => ConversationPage),
+  ),
 });
 
 const models = createRoute({
   getParentRoute: () => frame,
   path: "/models",
-  component: lazyRouteComponent(() => import("@/features/models/ModelsPage"), "ModelsPage"),
+  component: lazyPage(() => import("@/features/models/ModelsPage").then(({ ModelsPage }) => ModelsPage)),
 });
 
-const SettingsPage = lazyRouteComponent(() => import("@/features/accounts/SettingsPage"), "SettingsPage");
+const SettingsPage = lazyPage(() =>
+  import("@/features/accounts/SettingsPage").then(({ SettingsPage }) => SettingsPage),
+);
 const settings = createRoute({ getParentRoute: () => frame, path: "/settings", component: SettingsPage });
 const section = createRoute({
   getParentRoute: () => frame,
