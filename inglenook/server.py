@@ -7,6 +7,7 @@ build_app     the framework's side of the HTTP interface
 """
 
 import asyncio
+import gc
 import logging
 import signal
 import socket
@@ -337,6 +338,9 @@ async def run_server(settings: Settings, *, say: Callable[[str], None], note: Ca
                 token = house.accounts.setup_token
                 say(f"Inglenook is ready: {url}/setup#token={token}" if token else f"Inglenook is ready: {url}/")
                 starter = asyncio.create_task(_fetch_starter(house, note))
+                # What was built until now stays: without it the collector's full passes hold the loop for 25 ms each.
+                gc.collect()
+                gc.freeze()
                 await stop.wait()
                 starter.cancel()
             finally:
