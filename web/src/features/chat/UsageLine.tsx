@@ -12,7 +12,7 @@ export function UsageLine({ model, usage }: { model: string | null; usage: Messa
     model,
     usage ? <Plural key="tokens" value={usage.output ?? 0} one="# token" other="# tokens" /> : null,
     speed ? t`${speed} tokens/s` : null,
-    usage?.duration_ms ? duration(usage.duration_ms) : null,
+    (usage?.duration_ms ?? 0) >= 100 ? duration(usage?.duration_ms ?? 0) : null,
   ].filter((part) => part !== null);
   if (parts.length === 0) return null;
   return (
