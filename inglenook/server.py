@@ -35,6 +35,7 @@ from inglenook.gateway.gateway import Gateway
 from inglenook.gateway.ledger import Ledger
 from inglenook.gateway.wire.protocol import wire_protocol
 from inglenook.gateway.wire.routes import WireTable
+from inglenook.kit import garbage
 from inglenook.kit.asgi import LOCAL_ADMIN, Entrance, from_validation, render_error
 from inglenook.kit.config import Settings
 from inglenook.kit.errors import BadInput, InglenookError, NotFound
@@ -335,6 +336,7 @@ async def run_server(settings: Settings, *, say: Callable[[str], None], note: Ca
                 url = await listeners.open_main()
                 if settings.ollama_port is not None:
                     await listeners.open_ollama(settings.ollama_port)
+                garbage.settle()
                 token = house.accounts.setup_token
                 say(f"Inglenook is ready: {url}/setup#token={token}" if token else f"Inglenook is ready: {url}/")
                 starter = asyncio.create_task(_fetch_starter(house, note))
