@@ -1,8 +1,9 @@
 """What durability costs: `python bench/runs.py [--json]`.
 
 On a SQLite file in a temporary folder: the median time of one append by one run that waits for each commit; appends
-a second of 50 runs at once; events a second when many are appended together; streamed deltas a second; and what a run
-that does nothing costs from `create` to its end, watched.
+a second of 50 runs at once; events a second when many are appended together; streamed deltas a second; pure
+effects a second, and the median time of one that waits for its intent and its result; and what a run that does nothing
+costs from `create` to its end, watched.
 """
 
 import argparse
@@ -21,7 +22,7 @@ from sqlalchemy.orm import Session
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from inglenook.accounts.principal import Principal
-from inglenook.runs.kinds import RunContext, RunEvent
+from inglenook.runs.kinds import Attempt, RunContext, RunEvent
 from inglenook.runs.service import Runs
 from inglenook.store.blobs import Blobs
 from inglenook.store.database import Store
@@ -104,6 +105,27 @@ async def measure(data: Path) -> list[dict[str, Any]]:
                 await asyncio.sleep(0)
 
     report("deltas", 100_000 / await run(1, stream), "1/s")
+
+    async def gives(_attempt: Attempt) -> dict[str, str]:
+        return {"text": "a short answer"}
+
+    async def pure(context: RunContext) -> None:
+        for n in range(10_000):
+            await context.effect(f"n.{n}", "pure", gives)
+            if n % 100 == 0:
+                await asyncio.sleep(0)
+
+    report("pure_effects", 10_000 / await run(1, pure), "1/s")
+    times.clear()
+
+    async def effects(context: RunContext) -> None:
+        for n in range(500):
+            begin = time.perf_counter()
+            await context.effect(f"n.{n}", "repeatable", gives)
+            times.append(time.perf_counter() - begin)
+
+    await run(1, effects)
+    report("effect_p50", statistics.median(times) * 1000, "ms")
 
     async def nothing(context: RunContext) -> None:
         await context.finish({})

@@ -59,6 +59,8 @@ class Execution:
         self._timing = timing
         self._streamed = False
         self._stop: Literal["cancel", "shutdown"] | None = None
+        #: Whether the stop waits for an effect that cannot be repeated.
+        self._postponed = False
         self._work: asyncio.Task[None] | None = None
         self._lock = asyncio.Lock()
         #: JSON of `stream.tail`, item by item.
@@ -196,7 +198,8 @@ class Execution:
         """
         if self._stop != "cancel":
             self._stop = reason
-        if self._work is not None and (now or not self._effects.unrepeatable):
+        self._postponed = not now and self._effects.unrepeatable
+        if self._work is not None and not self._postponed:
             self._work.cancel()
 
     # ------------------------------------------------------------------------------------- what effects use
@@ -220,7 +223,8 @@ class Execution:
 
     def calmed(self) -> None:
         """No effect that cannot be repeated is under way any more: a stop that waited for it comes now."""
-        if self._stop is not None and self._work is not None:
+        if self._postponed and self._work is not None:
+            self._postponed = False
             self._work.cancel()
 
     async def run(self) -> None:

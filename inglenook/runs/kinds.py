@@ -100,7 +100,7 @@ class RunContext(Protocol):
         - `keyed`: the receiver does it once for each `attempt.key`. It is done again with the same key.
         - `once`: anything else that changes the world. The run is parked until a person finds out whether it was
           done and sends `retry`, or `skip` with `{"output": …}`. `do` may raise `runs.errors.OutcomeUnknown` to have
-          the person asked without a crash. A server that stops gracefully waits for it.
+          the person asked without a crash. A server that stops gracefully waits for it; a cancel does not.
 
         What `do` raises is a result too: it is journaled and comes as `runs.errors.EffectFailed`, now and after a
         takeover. The policy above decides: calling again with the same name is another attempt, with the same key.

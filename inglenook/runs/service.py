@@ -182,6 +182,8 @@ class Runs:
     ) -> str:
         """Make a run of which nothing reaches the disk, and return its id; it is executed at once, in this process.
 
+        Called on the event loop.
+
         It is watched, sent to and read like any other. It is in no page, has no row that others may refer to, and its
         kind writes none: a `project` is refused, and `settle` is not called. It is gone `Timing.linger` seconds after
         its end, when the server stops, and with the process: then there is no such run.

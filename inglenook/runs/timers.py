@@ -23,6 +23,7 @@ BATCH = 100
 LOOK = 30.0
 #: Seconds before another attempt when the database refuses.
 RETRY = 1.0
+_NEVER = 2**63
 
 _runs = RunRow.__table__.c
 _NEXT = (
@@ -58,8 +59,8 @@ class Timers:
         self._enqueue = enqueue
         self._task: asyncio.Task[None] | None = None
         self._sooner = asyncio.Event()
-        #: When the task looks next.
-        self._next = 0
+        #: When the task looks next; while it looks it is never soon enough.
+        self._next = _NEVER
 
     def start(self) -> None:
         """Wake what is due, and from now on what becomes due."""
@@ -82,7 +83,7 @@ class Timers:
         while True:
             try:
                 self._sooner.clear()
-                self._next = 0  # whoever goes to wait while this looks is looked for again
+                self._next = _NEVER  # who goes to wait meanwhile may not be seen, and is looked for again
                 pause = await self._wake_due()
             except Unavailable:
                 return

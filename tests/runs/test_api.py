@@ -196,3 +196,15 @@ async def test_a_reader_who_is_disabled_is_cut_off(store: Store, web: Web) -> No
         web.proceed.set()
         assert await events.next() is None
         assert events.client.numbers == [0]
+
+
+async def test_a_temporary_run_is_shown_to_its_owner_alone_and_is_in_no_list(web: Web) -> None:
+    run_id = web.runs.create_temporary(kind="told", actor=await web.principal("owner"), input={})
+    assert (await web.other.get(f"runs/{run_id}")).status_code in (403, 404)
+    details = (await web.owner.get(f"runs/{run_id}")).json()
+    assert (details["id"], details["status"], details["input"]) == (run_id, "running", {})
+    web.proceed.set()
+    body = (await web.owner.get(f"runs/{run_id}/events")).text
+    assert body.count("event: end") == 1
+    assert (await web.owner.get(f"runs/{run_id}")).json()["output"] == {"done": True}
+    assert (await web.owner.get("runs")).json()["runs"] == []

@@ -301,6 +301,32 @@ async def test_a_graceful_stop_waits_for_what_cannot_be_repeated(store: Store, h
     assert (await to_end(later, run_id)).status == "finished"
 
 
+async def test_a_cancel_cuts_it_once_and_lets_the_work_clean_up(store: Store, house: House) -> None:
+    begun, cleaned = asyncio.Event(), asyncio.Event()
+
+    async def work(run: RunContext) -> None:
+        async def post(_attempt: Attempt) -> None:
+            begun.set()
+            await asyncio.Event().wait()
+
+        try:
+            await run.effect("post", "once", post)
+        finally:
+            await store.read(lambda s: None)
+            cleaned.set()
+
+    runs, _ = await house.runs(work, on_crash="resume")
+    for stop in (runs.cancel, lambda _: runs.stop(grace=0)):
+        begun.clear()
+        cleaned.clear()
+        run_id = await begin(store, runs)
+        await begun.wait()
+        await stop(run_id)
+        await runs._dispatch.join()
+        assert cleaned.is_set()
+        assert of_effects(await journal(store, runs, run_id), "post") == [("started", 1)]
+
+
 async def test_a_result_that_is_being_committed_when_the_work_is_cancelled_is_kept(store: Store, house: House) -> None:
     async def work(run: RunContext) -> None:
         async def post(_attempt: Attempt) -> str:

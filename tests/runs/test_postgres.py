@@ -1,14 +1,17 @@
 """The same runs on PostgreSQL, a real one from a wheel."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import tempfile
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 from sqlalchemy import text
 
 from inglenook.kit.errors import UpstreamFailed
-from inglenook.runs.kinds import RunContext, RunEvent
+from inglenook.kit.time import now_ms
+from inglenook.runs.errors import OutcomeUnknown
+from inglenook.runs.kinds import Attempt, RunContext, RunEvent
 from inglenook.store.blobs import Blobs
 from inglenook.store.database import Store
 from inglenook.store.tables import Table
@@ -20,8 +23,15 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[Store]:
-    server = await asyncio.to_thread(pgserver.get_server, tmp_path / "postgres")
+def folder() -> Iterator[Path]:
+    """Not below pytest's own folder, which each session closes to other users: PostgreSQL runs as one of them."""
+    with tempfile.TemporaryDirectory(prefix="inglenook-postgres-", ignore_cleanup_errors=True) as folder:
+        yield Path(folder)
+
+
+@pytest.fixture
+async def store(folder: Path) -> AsyncIterator[Store]:
+    server = await asyncio.to_thread(pgserver.get_server, folder / "postgres")
     store = Store.open(server.get_uri().replace("postgresql://", "postgresql+psycopg://"))
     await store.write(lambda s: Table.metadata.create_all(s.connection()))
     await store.write(lambda s: s.execute(text("CREATE TABLE notes (rowid SERIAL, what TEXT)")))
@@ -70,4 +80,29 @@ async def test_runs_stream_wait_fail_and_are_taken_over(store: Store, blobs: Blo
         assert (await to_end(again, left)).status == "interrupted"
         await store.write(lambda s: again.erase(s, left))
         assert (await again.read(left))[0].input == {}
+        await house.close()
+
+
+async def test_effects_timers_and_answers(store: Store, blobs: Blobs) -> None:
+    async def work(run: RunContext) -> None:
+        async def post(_attempt: Attempt) -> None:
+            raise OutcomeUnknown("no answer")
+
+        async def add(attempt: Attempt) -> int:
+            return attempt.number
+
+        total = await run.effect("add", "pure", add)
+        if run.due is None:
+            await run.wait({}, until=now_ms() + 50)
+        await run.finish({"total": total, "posted": await run.effect("post", "once", post)})
+
+    house = House(store, blobs)
+    async with asyncio.timeout(60):
+        runs, _ = await house.runs(work)
+        run_id = await begin(store, runs)
+        parked = await to_end(runs, run_id)
+        assert (parked.status, parked.events.count("run.started")) == ("parked", 2)
+        await runs.send(run_id, "skip", {"output": "by hand"})
+        assert (await to_end(runs, run_id)).status == "finished"
+        assert (await runs.read(run_id))[1] == {"total": 1, "posted": "by hand"}
         await house.close()

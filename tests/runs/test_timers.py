@@ -3,9 +3,10 @@
 import asyncio
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
-from sqlalchemy import text, update
+from sqlalchemy import event, text, update
 
 from inglenook.kit.time import now_ms
 from inglenook.runs import timers
@@ -138,6 +139,26 @@ async def test_what_woke_a_run_is_told_again_after_a_crash_and_a_graceful_stop(s
     again, _ = await house.runs(sleeper, on_crash="resume")
     assert (await to_end(again, run_id)).status == "finished"
     assert (await again.read(run_id))[1] == {"due": 1, "given": []}
+
+
+async def test_one_that_goes_to_wait_while_the_timers_look_is_seen(store: Store, house: House) -> None:
+    looked, go_on = asyncio.Event(), threading.Event()
+    loop = asyncio.get_running_loop()
+
+    @event.listens_for(store._reads, "after_cursor_execute")
+    def hold(*args: object) -> None:
+        if "ORDER BY runs.wake_at" in str(args[2]) and not go_on.is_set():
+            loop.call_soon_threadsafe(looked.set)
+            go_on.wait(20)
+
+    runs, _ = await house.runs(sleeper)
+    await looked.wait()
+    run_id = await begin(store, runs, input={"until": now_ms() + 20})
+    await until(runs, run_id, "run.waiting")
+    await runs._dispatch.join()
+    go_on.set()
+    async with asyncio.timeout(timers.LOOK / 3):
+        assert (await to_end(runs, run_id)).status == "finished"
 
 
 async def test_a_cancelled_sleeper_is_not_woken(store: Store, house: House) -> None:
