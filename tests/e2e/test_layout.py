@@ -276,4 +276,6 @@ def test_an_input_method_writes_into_the_composer(open_page: OpenPage, teller: T
     session.send("Input.insertText", {"text": "你好"})
     expect(composer(page)).to_have_value("你好")
     page.keyboard.press("Enter")
-    assert teller.next().prompt == "你好"
+    story = teller.next()
+    assert story.prompt == "你好"
+    story.end()
