@@ -182,7 +182,8 @@ class _Passage:
         """Settle: the one exit of every call."""
         exchange = self.exchange
         exchange.ended_at = now_ms()
-        for step in self._gateway.steps[: self._opened][::-1]:
+        for at in range(self._opened - 1, -1, -1):
+            step = self._gateway.steps[at]
             try:
                 step.close(exchange, self._outcome)
             except Exception:

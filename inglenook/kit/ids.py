@@ -14,11 +14,12 @@ _lock = threading.Lock()
 _ms = 0  # of the newest id
 _head = ""  # of the newest id: its first 22 characters
 _tail = 0  # the rest
+_random = b""
 
 
 def _forget() -> None:
-    global _ms
-    _ms = 0
+    global _ms, _random
+    _ms, _random = 0, b""
 
 
 # A forked child must not repeat what its parent draws.
@@ -45,8 +46,11 @@ def new_id(prefix: str) -> str:
 
 def _draw(ms: int) -> None:
     """Begin a millisecond."""
-    global _ms, _head, _tail
-    value = ms << 80 | int.from_bytes(os.urandom(10), "big")
+    global _ms, _head, _tail, _random
+    if not _random:
+        _random = os.urandom(1280)  # one system call for many
+    drawn, _random = _random[:10], _random[10:]
+    value = ms << 80 | int.from_bytes(drawn, "big")
     _ms, _head = ms, _encode(value)[:22]
     _tail = value & (_END >> 1)  # at most half, so that there is room to count
 
