@@ -70,7 +70,8 @@ format: $(VENV)/.ready ## Format the sources
 	$(BIN)/python hatch_build.py format
 
 bench: starter ## Run every benchmark (JSON=1 for machines)
-	@for file in bench/*.py; do echo "== $$file" >&2; $(BIN)/python $$file $(if $(JSON),--json); done
+	@for name in startup gateway engine loop page runs; do \
+	  echo "== bench/$$name.py" >&2; $(BIN)/python bench/$$name.py $(if $(JSON),--json); done
 
 migration: $(VENV)/.ready ## Write a migration from the tables: make migration NAME="add colour"
 	@$(BIN)/python scripts/new_migration.py "$(NAME)"
