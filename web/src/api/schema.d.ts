@@ -901,7 +901,7 @@ export interface components {
          */
         ChosenModelIn: {
             /** Capabilities */
-            capabilities?: ("completion" | "embedding" | "tools" | "vision" | "thinking" | "insert")[] | null;
+            capabilities?: ("completion" | "embedding" | "tools" | "vision" | "thinking" | "insert" | "prefill")[] | null;
             /**
              * Context Length
              * @default 0
@@ -1261,7 +1261,9 @@ export interface components {
         };
         /**
          * MessageUsage
-         * @description Tokens and pace of an answer. `cached` and `reasoning` are parts of `input` and `output`.
+         * @description Tokens and pace of an answer; of one that was continued, of its last part.
+         *
+         *     `cached` and `reasoning` are parts of `input` and `output`.
          */
         MessageUsage: {
             /**

@@ -13,7 +13,7 @@ export function ToastArea() {
     <div
       role="status"
       aria-live="polite"
-      className="pointer-events-none fixed inset-x-4 bottom-4 z-50 flex flex-col items-center gap-2"
+      className="pointer-events-none fixed inset-x-4 top-14 z-50 flex flex-col items-center gap-2"
     >
       {shown.map(({ id, text, look, action }) => (
         <div

@@ -1,11 +1,18 @@
+import { i18n } from "@lingui/core";
 import { t } from "@lingui/core/macro";
 
-import { Unreachable } from "@/api/error";
+import { ApiError, Unreachable } from "@/api/error";
 
-/** An error in words a person can act on: the server's own where it gave some. */
+import { PROBLEMS } from "./problems";
+
+/** An error in words a person can act on: the server's own, led by a translation where the page is not in English. */
 export function explain(error: unknown): string {
   if (error instanceof Unreachable || isMissingPart(error)) {
     return t`The server does not answer. Check that Inglenook is running and that this device can reach it.`;
+  }
+  if (error instanceof ApiError && i18n.locale !== "en") {
+    const problem = PROBLEMS[error.code];
+    if (problem) return i18n._(problem.says) + (problem.whole ? "" : ` (${error.message})`);
   }
   return error instanceof Error && error.message
     ? error.message

@@ -1,5 +1,7 @@
 import { create } from "zustand";
 
+import { explain } from "./explain";
+
 export interface Toast {
   id: number;
   text: string;
@@ -15,7 +17,7 @@ interface Toasts {
 
 let next = 1;
 
-/** Short messages at the page's foot. They leave by themselves; an error stays twice as long. */
+/** Short messages at the page's head, where they cover no input. They leave by themselves; an error stays twice as long. */
 export const useToasts = create<Toasts>()((set, get) => ({
   shown: [],
   show: (toast, ms = toast.look === "error" ? 10_000 : 5_000) => {
@@ -32,5 +34,5 @@ export function toast(text: string): void {
 }
 
 export function toastError(error: unknown): void {
-  useToasts.getState().show({ text: error instanceof Error ? error.message : String(error), look: "error" });
+  useToasts.getState().show({ text: explain(error), look: "error" });
 }

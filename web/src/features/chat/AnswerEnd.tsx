@@ -9,12 +9,13 @@ import { toastError } from "@/ui/toasts";
 import { goOn, regenerate } from "./actions";
 
 /** Why an answer ended before its end, and what one can do about it. */
-export function AnswerEnd({ message }: { message: Message }) {
-  const continued = (
+export function AnswerEnd({ message, last }: { message: Message; last: boolean }) {
+  // Only the last answer can go on: what follows an earlier one builds on it as it is.
+  const continued = last ? (
     <Button small onClick={() => void goOn(message).catch(toastError)}>
       <Trans>Continue</Trans>
     </Button>
-  );
+  ) : null;
   const again = (
     <Button small onClick={() => void regenerate(message).catch(toastError)}>
       <Trans>Try again</Trans>

@@ -23,7 +23,7 @@ export function AssistantMessage({ message, last, index, count, previous, next }
       <Notices notices={message.notices} />
       <Reasoning text={message.reasoning} thinking={false} />
       <Markdown text={message.text} />
-      <AnswerEnd message={message} />
+      <AnswerEnd message={message} last={last} />
       <MessageActions pinned={last || count > 1}>
         <BranchSwitcher message={message} index={index} count={count} previous={previous} next={next} />
         {message.text ? <CopyButton small text={message.text} /> : null}

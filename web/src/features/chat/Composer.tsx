@@ -69,7 +69,7 @@ export function Composer({
   };
 
   return (
-    <div className="shrink-0 px-4 pb-[max(12px,env(safe-area-inset-bottom))]">
+    <div className="shrink-0 px-4 pt-2 pb-[max(12px,env(safe-area-inset-bottom))]">
       <form
         className="mx-auto flex max-w-[42em] items-end gap-1 rounded border border-edge bg-raised p-1.5 pl-4 transition-colors focus-within:border-ember"
         onSubmit={(event) => {

@@ -1,12 +1,12 @@
 import { api, ask } from "@/api/client";
-import type { Message } from "@/api/types";
+import type { ConversationSettings, Message } from "@/api/types";
 import {
   createConversation,
+  deleteConversation,
   putMessages,
   refreshConversation,
   refreshList,
 } from "@/features/conversations/queries";
-import type { ConversationSettings } from "@/api/types";
 
 const at = (conversation_id: string, message_id: string) => ({ path: { conversation_id, message_id } });
 

@@ -1,0 +1,34 @@
+import type { MessageDescriptor } from "@lingui/core";
+import { msg } from "@lingui/core/macro";
+
+/**
+ * What the server's error codes mean, for readers of other languages than the server's English.
+ *
+ * `whole`: the code says it all. Otherwise the server's own words hold facts (a name, a number) and follow.
+ */
+export const PROBLEMS: Readonly<Record<string, { says: MessageDescriptor; whole?: true }>> = {
+  wrong_password: { says: msg`The name or the password is wrong.`, whole: true },
+  account_disabled: { says: msg`This account is disabled; ask an administrator.`, whole: true },
+  last_admin: { says: msg`This is the only administrator; make somebody else one first.`, whole: true },
+  setup_done: { says: msg`The server is set up already; sign in.`, whole: true },
+  wrong_setup_token: {
+    says: msg`The set-up token is wrong; open the address that the terminal printed when the server started.`,
+    whole: true,
+  },
+  unauthenticated: { says: msg`Your session has ended; sign in again.`, whole: true },
+  name_taken: { says: msg`The name is taken.` },
+  bad_input: { says: msg`The input is not valid.` },
+  conflict: { says: msg`This is not possible right now.` },
+  forbidden: { says: msg`You may not do this; ask an administrator.` },
+  not_found: { says: msg`There is no such thing any more.` },
+  model_not_found: { says: msg`There is no such model.` },
+  pull_failed: { says: msg`The download failed.` },
+  wrong_checksum: { says: msg`The download is damaged and was thrown away.` },
+  disk_full: { says: msg`The disk is full.` },
+  too_large: { says: msg`This is too large.` },
+  too_many: { says: msg`Too many attempts; wait a little.` },
+  unavailable: { says: msg`The server is busy; try again shortly.` },
+  upstream_failed: { says: msg`The provider failed to answer.` },
+  upstream_timeout: { says: msg`The provider did not answer in time.` },
+  internal: { says: msg`The server made a mistake; its log says more.` },
+};
