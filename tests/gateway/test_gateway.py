@@ -154,6 +154,33 @@ async def test_a_cancelled_task_settles_once(desk: Desk) -> None:
     assert [entry.status for entry in await desk.ledger.entries()] == ["cancelled"]
 
 
+async def test_a_whole_answer_is_what_a_call_gives(desk: Desk) -> None:
+    read = await collect(desk, chat("think", principal=desk.principal))
+    assert await desk.gateway.whole(chat("think", principal=desk.principal)) == read
+    one, other = await desk.ledger.entries()
+    assert (one.status, one.input_tokens, one.output_tokens) == ("finished", other.input_tokens, other.output_tokens)
+
+
+@pytest.mark.parametrize("model", ["cut", "silent-cut", "error-429"])
+async def test_there_is_no_whole_of_an_answer_that_breaks(desk: Desk, model: str) -> None:
+    with pytest.raises(TooMany if model == "error-429" else UpstreamFailed):
+        await desk.gateway.whole(chat(model, principal=desk.principal))
+    assert [entry.status for entry in await desk.ledger.entries()] == ["failed"]
+    assert desk.gateway.budget.spent(desk.principal.user_id).reserved == 0
+
+
+async def test_a_cancelled_wait_for_the_whole_settles_once(desk: Desk) -> None:
+    call = chat("echo", '{"steps": [{"text": "one"}, {"wait": "gate"}]}', principal=desk.principal)
+    task = asyncio.create_task(desk.gateway.whole(call))
+    await desk.fake.gate("gate").reached()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert desk.fake.cancelled == 1
+    assert [entry.status for entry in await desk.ledger.entries()] == ["cancelled"]
+    assert desk.gateway.budget.spent(desk.principal.user_id).reserved == 0
+
+
 async def test_who_stops_reading_after_the_end_has_it_all(desk: Desk) -> None:
     async with aclosing(desk.gateway.call(chat("echo", principal=desk.principal))) as events:
         async for event in events:

@@ -55,6 +55,14 @@ async def test_an_entry_keeps_every_field(ledger: Ledger) -> None:
     assert await ledger.entries(user_id="usr_b") == []
 
 
+@pytest.mark.parametrize("count", [1, 49, 50, 51, 120])
+async def test_entries_keep_their_order_however_many_come_together(ledger: Ledger, count: int) -> None:
+    entries = [record(call_id=f"call_{number}", ttft_ms=number or None) for number in range(count)]
+    for entry in entries:
+        ledger.record(entry)
+    assert await ledger.entries(limit=1000) == entries[::-1]
+
+
 async def test_sums_by_user_model_and_day(ledger: Ledger) -> None:
     for entry in (
         record(),

@@ -170,6 +170,24 @@ async def test_a_caller_who_leaves_is_settled_by_our_count(
     assert (entries["cancelled"].estimated, entries["cancelled"].output_tokens) == (True, 9)
 
 
+async def test_a_caller_who_leaves_before_a_whole_answer_cancels_it(
+    client: httpx.AsyncClient, desk: Desk, upstream: Upstream
+) -> None:
+    asked = asyncio.Event()
+
+    async def answer(_: Asked) -> None:
+        asked.set()
+        await asyncio.Event().wait()
+
+    upstream.answer = answer
+    task = asyncio.create_task(client.post("/v1/chat/completions", json=ask()))
+    async with asyncio.timeout(10):
+        await asked.wait()
+        task.cancel()
+        assert await upstream.left.get() == "/v1/chat/completions"
+    assert [entry.status for entry in await desk.ledger.entries()] == ["cancelled"]
+
+
 class Telling:
     """A provider that passes bytes through and has something to tell."""
 
