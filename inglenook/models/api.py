@@ -218,9 +218,11 @@ async def cancel_pull(
 
 
 @router.get("/providers/kinds")
-async def list_kinds(_: Annotated[Principal, needs(Verb.READ, "provider")]) -> list[schemas.ProviderKindInfo]:
-    """The kinds of provider that can be added."""
-    kinds = await asyncio.to_thread(registry.kinds)  # the first time imports them
+async def list_kinds(
+    _: Annotated[Principal, needs(Verb.READ, "provider")], language: str = "en"
+) -> list[schemas.ProviderKindInfo]:
+    """The kinds of provider that can be added, in the words of `language` where a kind has them."""
+    kinds = [kind.localized(language) for kind in await asyncio.to_thread(registry.kinds)]  # the first time imports
     return [
         schemas.ProviderKindInfo(name=kind.name, title=kind.title, icon=kind.icon, settings_schema=kind.settings_schema)
         for kind in kinds

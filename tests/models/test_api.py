@@ -181,3 +181,16 @@ async def test_a_model_is_loaded_and_unloaded(
     await member.post("models/load", json={"name": "tiny"})
     assert (await admin.post("models/delete", json={"name": "tiny"})).status_code == 204
     assert (await admin.get("engine")).json()["processes"] == []
+
+
+async def test_a_kind_of_provider_speaks_the_readers_language(admin: httpx.AsyncClient) -> None:
+    async def titles(query: str) -> dict[str, str]:
+        kinds = {kind["name"]: kind for kind in (await admin.get(f"providers/kinds{query}")).json()}
+        kind = kinds["openai-compatible"]
+        rules = kind["settings_schema"]["properties"]
+        return {"kind": kind["title"], **{name: rule["title"] for name, rule in rules.items()}}
+
+    english, chinese = await titles(""), await titles("?language=zh-CN")
+    assert english["base_url"] == "Base URL"
+    assert [name for name, title in chinese.items() if title.isascii()] == []
+    assert await titles("?language=eo") == english

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Callable
 from typing import Any, ClassVar, Protocol
 
-from msgspec import Struct
+from msgspec import Struct, field, structs
 
 from inglenook.models.calls import Event, Passthrough, Request
 
@@ -88,6 +88,7 @@ class ProviderKind(Struct, frozen=True, kw_only=True):
         make: From settings (secrets included, in the clear) and the server's shared parts to an instance.
         standing: One instance exists by itself, under the kind's name and with empty settings; none can be added.
         hidden: Not offered to people; it can be made through the API all the same.
+        translations: By language (`zh-CN`), what `title` and the titles and descriptions of the schema are in it.
     """
 
     name: str
@@ -97,6 +98,22 @@ class ProviderKind(Struct, frozen=True, kw_only=True):
     make: Callable[[dict[str, Any], "ProviderParts"], Provider]
     standing: bool = False
     hidden: bool = False
+    translations: dict[str, dict[str, str]] = field(default_factory=dict)
+
+    def localized(self, language: str) -> "ProviderKind":
+        """The kind with its words in a language; words without a translation stay as they are."""
+        words = self.translations.get(language)
+        if not words:
+            return self
+        properties = {
+            name: {**rule, **{key: words.get(rule[key], rule[key]) for key in ("title", "description") if key in rule}}
+            for name, rule in self.settings_schema.get("properties", {}).items()
+        }
+        return structs.replace(
+            self,
+            title=words.get(self.title, self.title),
+            settings_schema={**self.settings_schema, "properties": properties},
+        )
 
 
 class ProviderParts(Struct, kw_only=True):

@@ -342,6 +342,25 @@ _SCHEMA: dict[str, Any] = {
 }
 
 
+_CHINESE = {
+    "OpenAI-compatible API": "兼容 OpenAI 的 API",
+    "Base URL": "接口地址",
+    "Where the API begins, such as https://api.example.com/v1": "API 的起始地址，例如 https://api.example.com/v1",
+    "API key": "API 密钥",
+    "Further headers": "附加请求头",
+    "Sent with every request.": "每次请求都会带上。",
+    "Field that limits an answer": "限制回答长度的字段",
+    "OpenAI's newer models want max_completion_tokens.": "OpenAI 较新的模型要用 max_completion_tokens。",
+    "Sampling fields it knows beyond OpenAI's": "除 OpenAI 标准外还支持的采样字段",
+    "Tells the usage of streams": "流式回答会报告用量",
+    "Switch off for servers that refuse stream_options; usage is then estimated.": (
+        "有的服务器不接受 stream_options，遇到时请关闭；关闭后用量为估算值。"
+    ),
+    "Seconds to wait for an answer to begin": "等待回答开始的秒数",
+    "Seconds to wait between two pieces of an answer": "回答中途等待下一段的秒数",
+}
+
+
 def _make(settings: dict[str, Any], parts: ProviderParts) -> OpenAICompatible:
     try:
         read = msgspec.convert(settings, OpenAICompatibleSettings)
@@ -356,4 +375,5 @@ KIND = ProviderKind(
     icon="plug",
     settings_schema=_SCHEMA,
     make=_make,
+    translations={"zh-CN": _CHINESE},
 )

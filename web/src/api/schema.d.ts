@@ -613,7 +613,7 @@ export interface paths {
         };
         /**
          * List Kinds
-         * @description The kinds of provider that can be added.
+         * @description The kinds of provider that can be added, in the words of `language` where a kind has them.
          */
         get: operations["list_kinds_api_v1_providers_kinds_get"];
         put?: never;
@@ -3103,7 +3103,9 @@ export interface operations {
     };
     list_kinds_api_v1_providers_kinds_get: {
         parameters: {
-            query?: never;
+            query?: {
+                language?: string;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -3117,6 +3119,15 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ProviderKindInfo"][];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
                 };
             };
         };

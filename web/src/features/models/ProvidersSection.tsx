@@ -14,9 +14,9 @@ import { useProviderKinds, useProviders } from "./providers";
 
 /** Settings > Providers: whose models can be bought, and with which key. */
 export function ProvidersSection() {
-  const { t } = useLingui();
+  const { t, i18n } = useLingui();
   const providers = useProviders();
-  const kinds = useProviderKinds();
+  const kinds = useProviderKinds(i18n.locale);
   const [adding, setAdding] = useState(false);
   const failed = providers.error ?? kinds.error;
   return (

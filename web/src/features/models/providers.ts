@@ -10,10 +10,10 @@ const PROVIDERS = ["providers"];
 const at = (id: string) => ({ path: { provider_id: id } });
 
 export type ProviderSettings = Record<string, unknown>;
-export function useProviderKinds() {
+export function useProviderKinds(language: string) {
   return useQuery({
-    queryKey: [...PROVIDERS, "kinds"],
-    queryFn: () => ask(api.GET("/api/v1/providers/kinds")),
+    queryKey: [...PROVIDERS, "kinds", language],
+    queryFn: () => ask(api.GET("/api/v1/providers/kinds", { params: { query: { language } } })),
     staleTime: Infinity,
   });
 }
