@@ -32,7 +32,12 @@ export async function send(conversationId: string, { content, parentId, model }:
 /** Begin a conversation with a question; returns its id. */
 export async function begin(content: string, settings: ConversationSettings): Promise<string> {
   const { id } = await createConversation(settings);
-  await send(id, { content, parentId: null, model: null });
+  try {
+    await send(id, { content, parentId: null, model: null });
+  } catch (error) {
+    await deleteConversation(id).catch(() => undefined); // an empty conversation is of no use to anybody
+    throw error;
+  }
   return id;
 }
 
