@@ -7,7 +7,6 @@ build_app     the framework's side of the HTTP interface
 """
 
 import asyncio
-import gc
 import logging
 import signal
 import socket
@@ -336,13 +335,10 @@ async def run_server(settings: Settings, *, say: Callable[[str], None], note: Ca
                 url = await listeners.open_main()
                 if settings.ollama_port is not None:
                     await listeners.open_ollama(settings.ollama_port)
-                garbage.settle()
                 token = house.accounts.setup_token
                 say(f"Inglenook is ready: {url}/setup#token={token}" if token else f"Inglenook is ready: {url}/")
                 starter = asyncio.create_task(_fetch_starter(house, note))
-                # What was built until now stays: without it the collector's full passes hold the loop for 25 ms each.
-                gc.collect()
-                gc.freeze()
+                garbage.settle()
                 await stop.wait()
                 starter.cancel()
             finally:
