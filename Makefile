@@ -63,6 +63,7 @@ lint: setup ## Check style, layers, migrations and the web sources
 
 types: setup ## Check types on both sides, and that the generated ones are current
 	@$(BIN)/mypy
+	mkdir -p .make
 	$(BIN)/python -m inglenook.openapi > .make/openapi.json && $(BIN)/python hatch_build.py types
 
 format: $(VENV)/.ready ## Format the sources
