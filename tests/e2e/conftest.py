@@ -33,8 +33,9 @@ def _page_is_built() -> None:
     hatch_build.build()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    """One for each file: while it is open, Playwright's own event loop keeps tests with another from running."""
     with open_browser() as browser:
         yield browser
 
