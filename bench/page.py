@@ -65,7 +65,9 @@ OPENED = """() => {
 SCROLL = """async () => {
   const scroller = document.querySelector('[data-message]').closest('[class*=overflow-y-auto]');
   let frames = 0;
-  while (scroller.scrollTop > 0 && frames < 1500) {
+  while (scroller.scrollTop > 0 && frames < 3000) {
+    // The page holds the end of a chat until the reader turns the wheel.
+    scroller.dispatchEvent(new WheelEvent('wheel', {deltaY: -scroller.clientHeight / 2, bubbles: true}));
     scroller.scrollTop -= scroller.clientHeight / 2;
     await new Promise(requestAnimationFrame);
     frames += 1;

@@ -98,7 +98,7 @@ class Source(Struct, frozen=True, kw_only=True):
             "embeds": self.file.embeds,
             "threads": machine.threads(),
             # Prompts, and the tokens of several chats at once, are long pieces of work: all cores bring more there
-            # (1.0 to 1.7 times one chat's tokens with four, on two cores), and waiting is passive.
+            # (1.2 times one chat's tokens with four, on two cores), and waiting is passive.
             "threads_batch": machine.cores(),
             "cache_mib": PROMPT_CACHE_MIB,
         }
