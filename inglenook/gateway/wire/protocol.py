@@ -25,6 +25,7 @@ from inglenook.gateway.wire.exchange import Exchange
 from inglenook.gateway.wire.head import flaw, flaw_on_wire, without_upgrade
 from inglenook.gateway.wire.routes import Match, WireRequest, WireTable
 from inglenook.kit.errors import InglenookError, TooLarge
+from inglenook.kit.http.cork import Cork
 
 log = logging.getLogger(__name__)
 
@@ -66,7 +67,7 @@ class WireProtocol(HttpToolsProtocol):
     _common: tuple[Any, bytes]
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(transport)
+        super().connection_made(Cork(transport, self.loop))  # type: ignore[arg-type]
         self._where = "idle"  # in a message: "head", "body"
         self._wire: Exchange | None = None  # the request being read, if it is one of ours
         self._turn: Any = None  # the exchange or cycle being answered

@@ -11,6 +11,7 @@ import httptools
 from msgspec import Struct
 
 from inglenook.kit.errors import InglenookError, UpstreamFailed, UpstreamTimeout
+from inglenook.kit.http.cork import Cork
 
 _HEAD_LIMIT = 128 * 1024  # bytes of an answer's head
 _FIELD_LIMIT = 500
@@ -246,7 +247,7 @@ class Connection(asyncio.Protocol):
     # ------------------------------------------------------------------------------------ asyncio's callbacks
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = transport  # type: ignore[assignment]
+        self._transport = Cork(transport, self.loop)  # type: ignore[arg-type]
         self._secure = transport.get_extra_info("sslcontext") is not None
         self._confirmed = -1
 
