@@ -1,14 +1,16 @@
 """A call on its way through the gateway, and what became of it."""
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
 
 from msgspec import Struct, field
 
 from inglenook.accounts.principal import Principal
+from inglenook.kit.errors import InglenookError
 from inglenook.kit.ids import new_id
 from inglenook.kit.time import now_ms
 from inglenook.models.calls import Operation, Passthrough, Request, Timings, Usage
+from inglenook.models.catalogue import Entry
 
 
 class Call(Struct, kw_only=True):
@@ -24,6 +26,9 @@ class Call(Struct, kw_only=True):
         source: Where it came from, for the ledger: `openai`, `ollama`, `chat`, …
         run_id: The run it is part of, if it is.
         needs: Capabilities the model must have besides the operation's own: `tools`, `vision`, `thinking`, `insert`.
+        conversation: What binds calls that share a long beginning, so that a route can keep them where the
+            provider's cache is warm.
+        app_id: The app it is made for, if it is.
     """
 
     operation: Operation
@@ -36,6 +41,8 @@ class Call(Struct, kw_only=True):
     source: str = "internal"
     run_id: str | None = None
     needs: frozenset[str] = frozenset()
+    conversation: str | None = None
+    app_id: str | None = None
     id: str = field(default_factory=lambda: new_id("call"))
 
 
@@ -46,24 +53,77 @@ class Outcome(Struct, kw_only=True):
     error: BaseException | None = None
 
 
+class Candidate(Struct, frozen=True):
+    """A target that may answer: an entry of the catalogue, and one of its provider's API keys."""
+
+    entry: Entry
+    key: int = 0
+
+
+class Plan(Protocol):
+    """In what order the targets of a call are asked. One object a call; its methods never wait."""
+
+    @property
+    def candidates(self) -> Sequence[Candidate]:
+        """All that may come to be asked; the budget reserves for the dearest."""
+        ...
+
+    @property
+    def first_byte_timeout(self) -> float | None:
+        """Seconds a target may take until its first event, before the next one is asked; None: its provider's own."""
+        ...
+
+    def first(self, exchange: "Exchange") -> Candidate:
+        """Whom to ask first.
+
+        Raises:
+            InglenookError: nobody can be asked now.
+        """
+        ...
+
+    def next(self, exchange: "Exchange", failed: Candidate, error: InglenookError) -> tuple[Candidate, float] | None:
+        """Whom to ask after `failed` raised `error` before its first event, and after how many seconds; None: nobody,
+        the error stands."""
+        ...
+
+    def began(self, candidate: Candidate, exchange: "Exchange") -> None:
+        """It was asked."""
+        ...
+
+    def ended(self, candidate: Candidate, exchange: "Exchange", error: BaseException | None, first_ms: float) -> None:
+        """It answered, failed, or was left alone; exactly once for every `began`. `first_ms`: until its first event."""
+        ...
+
+
 class Exchange(Struct, kw_only=True):
     """A call with everything the steps found out about it. Steps write here; the call itself never changes.
 
     Attributes:
-        target: The catalogue entry that answers (`models.catalogue.Entry`), set by `route`.
-        reasons: Why that one: short machine-readable facts the interface can show.
+        plan: Who may answer, in what order, set by `route`.
+        target: The catalogue entry that answers or answered last (`models.catalogue.Entry`).
+        key: Which of its provider's API keys is used.
+        attempts: How many targets were asked.
+        reasons: Why that one: short machine-readable facts the interface can show, one object each with `step` and
+            `why`, such as `{"step": "route", "why": "named"}` or `{"step": "attempt", "why": "failed", …}`.
         meter: What the `meter` step keeps between its looks at a call.
+        reservations: What the `budget` step holds for the call until it is settled.
+        cost: In billionths of the currency unit, set when the call is settled; None: no price is known.
         started_at, first_event_at, ended_at: Milliseconds since the epoch; `first_event_at` 0 until then.
     """
 
     call: Call
     principal: Principal | None = None
+    plan: "Plan | None" = None
     target: Any = None
+    key: int = 0
+    attempts: int = 0
     reasons: list[dict[str, Any]] = field(default_factory=list)
     usage: Usage | None = None
     timings: Timings | None = None
     finish_reason: str | None = None
     meter: Any = None
+    reservations: Any = None
+    cost: int | None = None
     started_at: int = field(default_factory=now_ms)
     first_event_at: int = 0
     ended_at: int = 0

@@ -8,7 +8,14 @@ from typing import Any
 
 import orjson
 
-from inglenook.models.calls import ChatRequest, CompletionRequest, Request, TextPart
+from inglenook.models.calls import (
+    ChatRequest,
+    CompletionRequest,
+    EmbeddingRequest,
+    Request,
+    RerankRequest,
+    TextPart,
+)
 
 _BYTES_PER_TOKEN = 4
 #: What a message costs beyond its text.
@@ -29,8 +36,12 @@ def request_tokens(request: Request) -> int:
     """Tokens a request brings to the model."""
     if isinstance(request, CompletionRequest):
         return tokens(len(request.prompt.encode()) + len((request.suffix or "").encode()))
-    if not isinstance(request, ChatRequest):
+    if isinstance(request, EmbeddingRequest):
         return sum(tokens(len(text.encode())) for text in request.inputs)
+    if isinstance(request, RerankRequest):
+        return sum(tokens(len((request.query + text).encode())) for text in request.documents)
+    if not isinstance(request, ChatRequest):
+        return 0  # priced by what comes out
     total = tokens(sum(len(orjson.dumps(tool.parameters)) + len(tool.description) for tool in request.tools))
     for message in request.messages:
         calls = sum(len(call.name) + len(call.arguments) for call in message.tool_calls)

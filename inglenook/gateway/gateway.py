@@ -1,23 +1,40 @@
 """The gateway as a function: what every prompt passes, whoever asks and over whatever protocol."""
 
+import asyncio
 import logging
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from time import monotonic
+
+from msgspec import structs
 
 from inglenook.accounts.principal import Principal
 from inglenook.accounts.service import Accounts
-from inglenook.gateway.call import Call, Exchange, Outcome
+from inglenook.gateway.call import Call, Candidate, Exchange, Outcome
 from inglenook.gateway.ledger import Ledger
 from inglenook.gateway.steps.base import Step
 from inglenook.gateway.steps.budget import Budget
 from inglenook.gateway.steps.key import Key
 from inglenook.gateway.steps.meter import Meter
 from inglenook.gateway.steps.route import Route
-from inglenook.kit.errors import InglenookError, UpstreamFailed
+from inglenook.kit.errors import InglenookError, UpstreamFailed, UpstreamTimeout
 from inglenook.kit.time import now_ms
-from inglenook.models.calls import Event, Finished, Notice, Raw, RawHead, Routed, Timings, Usage, Vectors
+from inglenook.models.calls import (
+    Event,
+    Finished,
+    Images,
+    Notice,
+    Raw,
+    RawHead,
+    Routed,
+    Scores,
+    Timings,
+    Transcript,
+    Usage,
+    Vectors,
+    Verdicts,
+)
 from inglenook.models.catalogue import Catalogue, Entry
-from inglenook.models.providers.base import Job
+from inglenook.models.providers.base import USUAL, Job, not_offered
 
 log = logging.getLogger(__name__)
 
@@ -25,6 +42,9 @@ _FINISHED = Outcome(status="finished")
 _CANCELLED = Outcome(status="cancelled")
 #: Events that are no part of the answer itself.
 _AROUND = (Notice, RawHead, Usage, Timings)
+#: After one of these, whoever stops reading has the whole answer.
+_LAST = frozenset({Finished, Vectors, Scores, Images, Transcript, Verdicts})
+Events = AsyncGenerator[Event, None]
 
 
 class Gateway:
@@ -37,26 +57,30 @@ class Gateway:
         self.ledger = ledger
         self.steps: tuple[Step, ...] = (self._key, self._route, self.budget, Meter(ledger))
         self.watching = tuple(step.event for step in self.steps if step.watches)
-        self._needs_text = any(step.needs_text for step in self.steps)
+        self.needs_text = any(step.needs_text for step in self.steps)
 
-    async def call(self, call: Call) -> AsyncGenerator[Event, None]:
+    async def call(self, call: Call) -> Events:
         """Answer a call with events: `Routed` first, then the provider's.
 
-        Close the generator (`contextlib.aclosing`) when you stop reading early: that cancels the work and settles
-        the call. A translated answer ends with `Finished`, a passed-through one with the last `Raw`.
+        Where a route has several targets they are asked in turn until one begins to answer; from its first event on
+        the answer is that target's, whole or broken. Close the generator (`contextlib.aclosing`) when you stop reading
+        early: that cancels the work and settles the call. A translated answer ends with `Finished`, a passed-through
+        one with the last `Raw`.
 
         Raises:
             InglenookError: before any `Raw`, `TextDelta`, …: the call was refused or could not be made. After one:
                 the answer broke; what was sent is not the whole.
         """
-        passage = _Passage(self, call)
+        passage = Passage(self, call)
         try:
-            entry = await passage.open()
-            yield Routed(entry.name, entry.provider_id, entry.local, passage.exchange.reasons)
-            # The contract promises an async generator. (`aclosing` would cost more than all the steps.)
-            events: AsyncGenerator[Event, None] = entry.provider.stream(self._job(call, entry))  # type: ignore[assignment]
+            await passage.open()
+            first, events = await passage.begin()
+            yield passage.routed()
             see = passage.see
             try:
+                if first is not None:
+                    see(first)
+                    yield first
                 async for event in events:
                     see(event)
                     yield event
@@ -76,21 +100,25 @@ class Gateway:
         Raises:
             InglenookError: there is no whole answer.
         """
-        passage = _Passage(self, call)
+        passage = Passage(self, call)
         try:
-            entry = await passage.open()
-            events: list[Event] = [Routed(entry.name, entry.provider_id, entry.local, passage.exchange.reasons)]
-            job = self._job(call, entry)
-            relay = getattr(entry.provider, "relay", None) if job.passthrough is not None and not job.stream else None
-            if relay is not None:
-                for event in await relay(job):
-                    passage.see(event)
-                    events.append(event)
+            await passage.open()
+            found = await passage.relay()
+            if found is not None:
+                events = [passage.routed(), *found]
             else:
-                async with aclosing(entry.provider.stream(job)) as stream:  # type: ignore[type-var]
+                first, stream = await passage.begin()
+                events = [passage.routed()]
+                try:
+                    if first is not None:
+                        passage.see(first)
+                        events.append(first)
                     async for event in stream:
                         passage.see(event)
                         events.append(event)
+                except BaseException:
+                    await stream.aclose()
+                    raise
             passage.end()
         except BaseException as error:
             passage.broke(error)
@@ -98,12 +126,6 @@ class Gateway:
         finally:
             passage.close()
         return events
-
-    def _job(self, call: Call, entry: Entry) -> Job:
-        passthrough = call.passthrough
-        if passthrough is not None and (self._needs_text or passthrough.wire not in entry.provider.wires):
-            passthrough = None
-        return Job(model=entry.upstream, stream=call.stream, decode=call.decode, passthrough=passthrough)
 
     # ------------------------------------------------------------------------------- for faces, beside calls
 
@@ -128,25 +150,82 @@ class Gateway:
         return self._route.visible(principal)
 
 
-class _Passage:
-    """One call's way through the steps: in by `open`, `see` for each event, out by `close`, which settles it."""
+class Passage:
+    """One call's way: in by `open`, to a target by `begin` or `relay`, `see` for each event, out by `close`, which
+    settles it."""
 
-    __slots__ = ("_gateway", "_opened", "_outcome", "_whole", "exchange")
+    __slots__ = ("_asked", "_asked_at", "_first_ms", "_gateway", "_opened", "_outcome", "_whole", "exchange")
 
     def __init__(self, gateway: Gateway, call: Call) -> None:
         self._gateway = gateway
         self._opened = 0
         self._outcome = _CANCELLED
         self._whole = False
+        self._asked: Candidate | None = None
+        self._asked_at = 0.0
+        self._first_ms = 0.0
         self.exchange = Exchange(call=call)
 
-    async def open(self) -> Entry:
-        """Let the call in; gives who answers it."""
+    async def open(self) -> None:
+        """Let the call in."""
+        exchange = self.exchange
         for step in self._gateway.steps:
-            await step.open(self.exchange)
+            waiting = step.open(exchange)
+            if waiting is not None:
+                await waiting
             self._opened += 1
-        entry: Entry = self.exchange.target
-        return entry
+
+    async def begin(self) -> tuple[Event | None, Events]:
+        """Ask the targets in turn until one answers; gives its first event, if it had to be waited for here."""
+        plan = self.exchange.plan
+        assert plan is not None
+        candidate = plan.first(self.exchange)
+        if len(plan.candidates) == 1 and plan.first_byte_timeout is None:
+            # Nothing to choose from: what it raises is the answer, and its first event may come to the caller directly.
+            return None, self._ask(candidate, copy=False)
+        while True:
+            events = self._ask(candidate, copy=True)
+            try:
+                async with asyncio.timeout(plan.first_byte_timeout):
+                    first = await anext(events)
+            except (InglenookError, TimeoutError, StopAsyncIteration) as error:
+                candidate = await self._after(candidate, error)
+            else:
+                self._first_ms = (monotonic() - self._asked_at) * 1000
+                return first, events
+
+    async def relay(self) -> list[Event] | None:
+        """The whole answer passed through, if that is possible: as `begin`, but without a stream between."""
+        plan, passthrough = self.exchange.plan, self.exchange.call.passthrough
+        assert plan is not None
+        if passthrough is None or passthrough.stream or self._gateway.needs_text:
+            return None
+        candidates = plan.candidates
+        for candidate in candidates:
+            provider = candidate.entry.provider
+            if passthrough.wire not in provider.wires or not hasattr(provider, "relay"):
+                return None
+        candidate = plan.first(self.exchange)
+        while True:
+            job = self._job(candidate, copy=len(candidates) > 1)
+            self._note(candidate)
+            try:
+                if plan.first_byte_timeout is None:
+                    events: list[Event] = await candidate.entry.provider.relay(job)  # type: ignore[attr-defined]
+                else:
+                    async with asyncio.timeout(plan.first_byte_timeout):
+                        events = await candidate.entry.provider.relay(job)  # type: ignore[attr-defined]
+            except (InglenookError, TimeoutError) as error:
+                candidate = await self._after(candidate, error)
+                continue
+            for event in events:
+                self.see(event)
+            return events
+
+    def routed(self) -> Routed:
+        """Who answers, and why."""
+        entry = self.exchange.target
+        return Routed(entry.name, entry.provider_id, entry.local, self.exchange.reasons)
 
     def see(self, event: Event) -> None:
         """Take note of an event before it goes out."""
@@ -154,12 +233,13 @@ class _Passage:
         kind = type(event)
         if not exchange.first_event_at and kind not in _AROUND:
             exchange.first_event_at = now_ms()
+            if not self._first_ms:
+                self._first_ms = (monotonic() - self._asked_at) * 1000
         for watch in self._gateway.watching:
             watch(exchange, event)
         if kind is Raw:
             self._whole = True
-        elif kind is Finished or kind is Vectors:
-            # Whoever stops reading now has the whole answer.
+        elif kind in _LAST:
             self._whole = True
             self._outcome = _FINISHED
 
@@ -182,9 +262,78 @@ class _Passage:
         """Settle: the one exit of every call."""
         exchange = self.exchange
         exchange.ended_at = now_ms()
+        if self._asked is not None:
+            self._leave(self._outcome.error)
         for at in range(self._opened - 1, -1, -1):
             step = self._gateway.steps[at]
             try:
                 step.close(exchange, self._outcome)
             except Exception:
                 log.exception("step %s could not settle call %s", type(step).__name__, exchange.call.id)
+
+    # ------------------------------------------------------------------------------------------- one target
+
+    def _ask(self, candidate: Candidate, *, copy: bool) -> Events:
+        job = self._job(candidate, copy=copy)
+        self._note(candidate)
+        # The contract promises an async generator. (`aclosing` would cost more than all the steps.)
+        return candidate.entry.provider.stream(job)  # type: ignore[return-value]
+
+    def _job(self, candidate: Candidate, *, copy: bool) -> Job:
+        """What the candidate is asked. With `copy`, another one may have to be asked after it."""
+        call, entry = self.exchange.call, candidate.entry
+        passthrough = call.passthrough
+        if passthrough is not None:
+            if self._gateway.needs_text or passthrough.wire not in entry.provider.wires:
+                passthrough = None
+            elif copy:
+                passthrough = structs.replace(passthrough, body=dict(passthrough.body))
+        job = Job(
+            model=entry.upstream,
+            stream=call.stream,
+            decode=call.decode,
+            passthrough=passthrough,
+            operation=call.operation,
+            key=candidate.key,
+        )
+        if call.operation not in getattr(entry.provider, "operations", USUAL):
+            raise not_offered(job)
+        return job
+
+    def _note(self, candidate: Candidate) -> None:
+        exchange = self.exchange
+        exchange.target, exchange.key = candidate.entry, candidate.key
+        exchange.attempts += 1
+        self._asked, self._asked_at = candidate, monotonic()
+        assert exchange.plan is not None
+        exchange.plan.began(candidate, exchange)
+
+    def _leave(self, error: BaseException | None) -> None:
+        candidate, self._asked = self._asked, None
+        assert candidate is not None
+        assert self.exchange.plan is not None
+        self.exchange.plan.ended(candidate, self.exchange, error, self._first_ms)
+
+    async def _after(self, candidate: Candidate, error: Exception) -> Candidate:
+        """The next one to ask after one failed before it began to answer.
+
+        Raises:
+            InglenookError: the error, where nobody is left or nobody can do better.
+        """
+        entry = candidate.entry
+        if isinstance(error, TimeoutError):
+            error = UpstreamTimeout(f"'{entry.name}' did not begin to answer in time")
+        elif not isinstance(error, InglenookError):
+            error = UpstreamFailed(f"the provider of '{entry.name}' answered with nothing")
+        self._leave(error)
+        exchange = self.exchange
+        assert exchange.plan is not None
+        follower = exchange.plan.next(exchange, candidate, error)
+        if follower is None:
+            raise error
+        failed = {"model": entry.name, "provider": entry.provider_id, "code": error.code}
+        exchange.reasons.append({"step": "attempt", "why": "failed", **failed})
+        following, wait = follower
+        if wait:
+            await asyncio.sleep(wait)
+        return following

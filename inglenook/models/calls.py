@@ -19,37 +19,99 @@ class Operation(StrEnum):
     CHAT = "chat"
     COMPLETION = "completion"
     EMBEDDING = "embedding"
+    RERANK = "rerank"
+    COUNT = "count"
+    IMAGE = "image"
+    TRANSCRIPTION = "transcription"
+    SPEECH = "speech"
+    MODERATION = "moderation"
+
+
+#: The capability (`providers.base.ModelFacts`) a model must have for an operation.
+NEEDED = {
+    Operation.CHAT: "completion",
+    Operation.COMPLETION: "completion",
+    Operation.EMBEDDING: "embedding",
+    Operation.RERANK: "rerank",
+    Operation.COUNT: "completion",
+    Operation.IMAGE: "image",
+    Operation.TRANSCRIPTION: "transcription",
+    Operation.SPEECH: "speech",
+    Operation.MODERATION: "moderation",
+}
 
 
 # ------------------------------------------------------------------------------------------------ requests
 
 
-class TextPart(Struct, tag_field="type", tag="text"):
+#: How long a provider should keep the prompt up to here in its cache. A hint: providers without one ignore it.
+CacheMark = Literal["5m", "1h"]
+
+
+class TextPart(Struct, tag_field="type", tag="text", omit_defaults=True):
     """A piece of text in a message."""
 
     text: str
+    cache: CacheMark | None = None
 
 
-class ImagePart(Struct, tag_field="type", tag="image"):
-    """An image in a message: `data` is base64 of a file of `media_type`."""
+class ImagePart(Struct, tag_field="type", tag="image", omit_defaults=True):
+    """An image in a message: `data` is base64 of a file of `media_type`. `detail` is OpenAI's `low`, `high`, …"""
 
     media_type: str
     data: str
+    detail: str | None = None
+    cache: CacheMark | None = None
 
 
-Part = TextPart | ImagePart
+class FilePart(Struct, tag_field="type", tag="file", omit_defaults=True):
+    """A document in a message (capability `files`): base64 of a file of `media_type`."""
+
+    media_type: str
+    data: str
+    name: str = ""
+    cache: CacheMark | None = None
 
 
-class ToolCall(Struct):
-    """A call the model wants made; `arguments` is JSON text exactly as the model wrote it."""
+class AudioPart(Struct, tag_field="type", tag="audio", omit_defaults=True):
+    """Sound in a message (capability `audio`): base64 of a file of `format`, such as `wav` or `mp3`."""
+
+    format: str
+    data: str
+    cache: CacheMark | None = None
+
+
+Part = TextPart | ImagePart | FilePart | AudioPart
+
+
+class ToolCall(Struct, omit_defaults=True):
+    """A call the model wants made; `arguments` is JSON text exactly as the model wrote it.
+
+    `signature` is the provider's own proof of the thought behind it, to be sent back unchanged (Gemini).
+    """
 
     id: str
     name: str
     arguments: str
+    signature: str | None = None
+
+
+class Thought(Struct, omit_defaults=True):
+    """A block of thinking that its provider wants back unchanged: text with its signature, or sealed `data`."""
+
+    text: str = ""
+    signature: str | None = None
+    data: str | None = None
 
 
 class Message(Struct, omit_defaults=True):
-    """One message of a prompt."""
+    """One message of a prompt.
+
+    Attributes:
+        reasoning: The assistant's thinking as plain text.
+        thoughts: The same as signed blocks, where the provider signs them; then `reasoning` is their text.
+        failed: Of a `tool` message: the tool failed, and `content` says how.
+    """
 
     role: Literal["system", "user", "assistant", "tool"]
     content: str | list[Part] = ""
@@ -57,6 +119,8 @@ class Message(Struct, omit_defaults=True):
     tool_calls: list[ToolCall] = field(default_factory=list)
     tool_call_id: str | None = None
     name: str | None = None
+    thoughts: list[Thought] = field(default_factory=list)
+    failed: bool = False
 
     @property
     def text(self) -> str:
@@ -73,6 +137,7 @@ class ToolSpec(Struct, omit_defaults=True):
     description: str = ""
     parameters: dict[str, Any] = field(default_factory=dict)
     strict: bool | None = None
+    cache: CacheMark | None = None
 
 
 class Sampling(Struct, omit_defaults=True, kw_only=True):
@@ -125,7 +190,14 @@ class LocalOptions(Struct, omit_defaults=True, kw_only=True):
 
 
 class ChatRequest(Struct, kw_only=True):
-    """Messages in, one assistant message out."""
+    """Messages in, one assistant message out.
+
+    Attributes:
+        tool_choice: `auto`, `none`, `required`, or the name of the one tool to call as `{"name": …}`.
+        reasoning: Effort: `none`, `minimal`, `low`, `medium`, `high`, `xhigh`, `max`; None: the model's default.
+        reasoning_budget: Tokens of thinking at most, where the provider takes a number (Anthropic, Gemini, Qwen).
+        user: The caller's name for its end user, for providers that take one; says nothing about the answer.
+    """
 
     messages: list[Message]
     sampling: Sampling = field(default_factory=Sampling)
@@ -134,6 +206,8 @@ class ChatRequest(Struct, kw_only=True):
     parallel_tool_calls: bool | None = None
     response_format: ResponseFormat | None = None
     reasoning: str | None = None
+    reasoning_budget: int | None = None
+    user: str | None = None
     local: LocalOptions = field(default_factory=LocalOptions)
 
 
@@ -156,21 +230,93 @@ class EmbeddingRequest(Struct, kw_only=True):
     local: LocalOptions = field(default_factory=LocalOptions)
 
 
-Request = ChatRequest | CompletionRequest | EmbeddingRequest
+class RerankRequest(Struct, kw_only=True):
+    """A question and documents in, how well each answers it out. `top_n`: only the best so many."""
+
+    query: str
+    documents: list[str]
+    top_n: int | None = None
+    local: LocalOptions = field(default_factory=LocalOptions)
+
+
+class ImageRequest(Struct, kw_only=True):
+    """A description in, pictures out. Values are OpenAI's; None: the provider's default."""
+
+    prompt: str
+    n: int | None = None
+    size: str | None = None
+    quality: str | None = None
+    style: str | None = None
+    background: str | None = None
+    output_format: str | None = None
+    response_format: Literal["url", "b64_json"] | None = None
+
+
+class TranscriptionRequest(Struct, kw_only=True):
+    """Sound in, its words out. `translate`: into English."""
+
+    data: bytes
+    file_name: str
+    language: str | None = None
+    prompt: str | None = None
+    temperature: float | None = None
+    timestamps: list[str] = field(default_factory=list)
+    translate: bool = False
+
+
+class SpeechRequest(Struct, kw_only=True):
+    """Text in, sound out."""
+
+    text: str
+    voice: str
+    format: str | None = None
+    speed: float | None = None
+    instructions: str | None = None
+
+
+class ModerationRequest(Struct, kw_only=True):
+    """Texts (or OpenAI's content parts) in, one verdict each out."""
+
+    inputs: list[Any]
+
+
+Request = (
+    ChatRequest
+    | CompletionRequest
+    | EmbeddingRequest
+    | RerankRequest
+    | ImageRequest
+    | TranscriptionRequest
+    | SpeechRequest
+    | ModerationRequest
+)
+
+
+class FormField(Struct):
+    """One field of a multipart form: text, or a file when it has a name."""
+
+    name: str
+    data: bytes
+    file_name: str | None = None
+    content_type: str | None = None
 
 
 class Passthrough(Struct):
     """The caller's own body, for a provider that speaks its protocol.
 
     Attributes:
-        wire: Name of the protocol and endpoint: `openai.chat`, `openai.completions`, `openai.embeddings`.
-        body: The parsed body. The provider may change top-level fields of it (it is this call's own copy).
+        wire: Name of the protocol and endpoint: `openai.chat`, `openai.completions`, `openai.embeddings`,
+            `openai.responses`, `openai.images`, `openai.transcriptions`, `openai.translations`, `openai.speech`,
+            `openai.moderations`, `anthropic.messages`, `anthropic.count`, `rerank` (the shape Jina and Cohere share).
+        body: The parsed body. The provider may change top-level fields of it (it is this attempt's own copy).
         stream: Whether the caller asked for a stream.
+        form: The fields of a multipart body, which then is what is sent; `body` holds its text fields.
     """
 
     wire: str
     body: dict[str, Any]
     stream: bool
+    form: list[FormField] | None = None
 
 
 # -------------------------------------------------------------------------------------------------- events
@@ -189,7 +335,12 @@ class Routed(Struct, omit_defaults=True, tag="routed"):
 
 
 class Usage(Struct, omit_defaults=True, tag="usage"):
-    """Tokens by price class. `cached` and `reasoning` are parts of `input` and `output`, not additions."""
+    """What was used, by price class.
+
+    `cached` (read from the provider's prompt cache), `cache_write`, `cache_write_1h` and `audio_input` are parts of
+    `input`; `reasoning` and `audio_output` are parts of `output`. None is part of another. `images` were made,
+    `searches` are units of reranking.
+    """
 
     input: int = 0
     output: int = 0
@@ -197,6 +348,11 @@ class Usage(Struct, omit_defaults=True, tag="usage"):
     cache_write: int = 0
     reasoning: int = 0
     estimated: bool = False
+    cache_write_1h: int = 0
+    audio_input: int = 0
+    audio_output: int = 0
+    images: int = 0
+    searches: int = 0
 
 
 class Timings(Struct, omit_defaults=True, tag="timings"):
@@ -214,11 +370,13 @@ class TextDelta(Struct, tag="text"):
     choice: int = 0
 
 
-class ReasoningDelta(Struct, tag="reasoning"):
-    """More of the model's thinking."""
+class ReasoningDelta(Struct, omit_defaults=True, tag="reasoning"):
+    """More of the model's thinking. A `signature` or sealed `data` ends a block of it (`Thought`)."""
 
     text: str
     choice: int = 0
+    signature: str | None = None
+    data: str | None = None
 
 
 class ToolCallDelta(Struct, omit_defaults=True, tag="tool_call"):
@@ -229,6 +387,7 @@ class ToolCallDelta(Struct, omit_defaults=True, tag="tool_call"):
     name: str = ""
     arguments: str = ""
     choice: int = 0
+    signature: str | None = None
 
 
 class TokenLogprob(Struct):
@@ -253,14 +412,65 @@ class Vectors(Struct, tag="vectors"):
     vectors: list[list[float]]
 
 
+class Score(Struct, omit_defaults=True):
+    """How well a document answers: its place in the request, and a number that grows with relevance."""
+
+    index: int
+    score: float
+
+
+class Scores(Struct, tag="scores"):
+    """The answer of a rerank request, best first."""
+
+    scores: list[Score]
+
+
+class GeneratedImage(Struct, omit_defaults=True):
+    """A picture, as base64 or at a URL."""
+
+    data: str | None = None
+    url: str | None = None
+    revised_prompt: str | None = None
+
+
+class Images(Struct, omit_defaults=True, tag="images"):
+    """The answer of an image request."""
+
+    images: list[GeneratedImage]
+    media_type: str = "image/png"
+
+
+class Audio(Struct, tag="audio"):
+    """A piece of the sound of a speech request."""
+
+    data: bytes
+    media_type: str
+
+
+class Transcript(Struct, omit_defaults=True, tag="transcript"):
+    """The answer of a transcription request; segments and words in OpenAI's shape."""
+
+    text: str
+    language: str | None = None
+    duration: float | None = None
+    segments: list[dict[str, Any]] = field(default_factory=list)
+    words: list[dict[str, Any]] = field(default_factory=list)
+
+
+class Verdicts(Struct, tag="verdicts"):
+    """The answer of a moderation request, one for each input, in OpenAI's shape."""
+
+    results: list[dict[str, Any]]
+
+
 class Notice(Struct, omit_defaults=True, tag="notice"):
     """Something the caller should know although the call goes on. It precedes the answer.
 
     `kind` `truncated`: `details` holds `prompt_tokens` (before), `kept_tokens`, `context_length` and
-    `dropped_messages`.
+    `dropped_messages`. `estimated`: the numbers of the answer are our own count.
     """
 
-    kind: Literal["truncated"]
+    kind: Literal["truncated", "estimated"]
     message: str
     details: dict[str, Any] = field(default_factory=dict)
 
@@ -271,12 +481,14 @@ FinishReason = Literal["stop", "length", "tool_calls", "content_filter", "load",
 class Finished(Struct, omit_defaults=True, tag="finished"):
     """The answer is whole. The last event of a translated call; a stream without it broke.
 
-    `context` holds prompt and answer token ids where the provider gives them (Ollama's `context`).
+    `context` holds prompt and answer token ids where the provider gives them (Ollama's `context`), `stop_sequence`
+    which of the caller's stops ended it, where the provider tells.
     """
 
     reason: FinishReason
     choice: int = 0
     context: list[int] | None = None
+    stop_sequence: str | None = None
 
 
 class RawHead(Struct, tag="raw_head"):
@@ -299,6 +511,11 @@ Event = (
     | ToolCallDelta
     | Logprobs
     | Vectors
+    | Scores
+    | Images
+    | Audio
+    | Transcript
+    | Verdicts
     | Notice
     | Usage
     | Timings

@@ -1,4 +1,4 @@
-"""What can go wrong with models before one answers: names, files, pulls."""
+"""What can go wrong with models: names, files, pulls, and what providers refuse."""
 
 from inglenook.kit.errors import BadInput, Conflict, InglenookError, NotFound, UpstreamFailed
 
@@ -50,3 +50,27 @@ class DiskFull(InglenookError):
 
     status = 507
     code = "disk_full"
+
+
+class KeyRefused(UpstreamFailed):
+    """The provider does not take our key; an administrator can set another one under Models, Providers."""
+
+    code = "provider_key_refused"
+
+
+class OutOfCredit(UpstreamFailed):
+    """The provider wants to be paid first."""
+
+    code = "provider_out_of_credit"
+
+
+class ContextTooLong(BadInput):
+    """The prompt is longer than the model's context. `details`: `prompt_tokens`, `context_length`, where known."""
+
+    code = "context_too_long"
+
+
+class ContentRefused(BadInput):
+    """The provider's content policy refuses this prompt."""
+
+    code = "content_refused"

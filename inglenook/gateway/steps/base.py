@@ -1,5 +1,6 @@
 """The contract of a step."""
 
+from collections.abc import Awaitable
 from typing import ClassVar
 
 from inglenook.gateway.call import Exchange, Outcome
@@ -9,9 +10,10 @@ from inglenook.models.calls import Event
 class Step:
     """One concern of every call. The gateway holds its steps in an explicit order.
 
-    `open` runs in that order before the provider is asked; a step that raises refuses the call. `event` sees each
-    event on its way out, if `watches`. `close` runs in reverse order, exactly once for every step whose `open`
-    returned, whether the call finished, failed or was cancelled; it must not raise and must not wait.
+    `open` runs in that order before the provider is asked; a step that raises refuses the call. It answers at once
+    where it can, which is nearly always, and returns an awaitable only if it must wait. `event` sees each event on its
+    way out, if `watches`. `close` runs in reverse order, exactly once for every step whose `open` was through,
+    whether the call finished, failed or was cancelled; it must not raise and must not wait.
     """
 
     #: Whether `event` is to be called.
@@ -19,8 +21,9 @@ class Step:
     #: Whether the step must see text: ends pass-through for the call.
     needs_text: ClassVar[bool] = False
 
-    async def open(self, exchange: Exchange) -> None:
+    def open(self, exchange: Exchange) -> Awaitable[None] | None:
         """Let the call in, or raise one of `kit.errors`."""
+        return None
 
     def event(self, exchange: Exchange, event: Event) -> None:
         """Look at an event."""

@@ -46,7 +46,7 @@ class Budget(Step):
                 spending.input, spending.output = before.input_tokens, before.output_tokens
         return spending
 
-    async def open(self, exchange: Exchange) -> None:
+    def open(self, exchange: Exchange) -> None:
         """Reserve."""
         assert exchange.principal is not None
         self.spent(exchange.principal.user_id).reserved += 1

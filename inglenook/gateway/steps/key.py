@@ -13,7 +13,7 @@ class Key(Step):
     def __init__(self, accounts: Accounts) -> None:
         self._snapshot = accounts.snapshot
 
-    async def open(self, exchange: Exchange) -> None:
+    def open(self, exchange: Exchange) -> None:
         """Raises Unauthenticated: there is no key, or it is not good."""
         call = exchange.call
         exchange.principal = call.principal or self.principal(call.credential)

@@ -89,7 +89,7 @@ class Meter(Step):
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
 
-    async def open(self, exchange: Exchange) -> None:
+    def open(self, exchange: Exchange) -> None:
         """Begin a reading."""
         exchange.meter = _Reading()
 

@@ -2,20 +2,55 @@
 
 from inglenook.accounts.principal import Principal, Thing, Verb
 from inglenook.accounts.service import Accounts
-from inglenook.gateway.call import Exchange
+from inglenook.gateway.call import Candidate, Exchange
 from inglenook.gateway.errors import NotCapable
 from inglenook.gateway.steps.base import Step
 from inglenook.kit.errors import InglenookError
-from inglenook.models.calls import Operation
+from inglenook.models.calls import NEEDED, Operation
 from inglenook.models.catalogue import Catalogue, Entry
 from inglenook.models.errors import ModelNotFound
 
-_OPERATION_NEEDS = {
-    Operation.CHAT: "completion",
+_WORDS = {
+    Operation.CHAT: "chat",
     Operation.COMPLETION: "completion",
-    Operation.EMBEDDING: "embedding",
+    Operation.EMBEDDING: "embeddings",
+    Operation.RERANK: "reranking",
+    Operation.COUNT: "chat",
+    Operation.IMAGE: "making images",
+    Operation.TRANSCRIPTION: "transcription",
+    Operation.SPEECH: "speech",
+    Operation.MODERATION: "moderation",
 }
-_WORDS = {Operation.CHAT: "chat", Operation.COMPLETION: "completion", Operation.EMBEDDING: "embeddings"}
+_NAMED = {"step": "route", "why": "named"}
+
+
+class Single:
+    """The plan of a model that was named: it alone, once."""
+
+    __slots__ = ("_only",)
+
+    first_byte_timeout: float | None = None
+
+    def __init__(self, entry: Entry) -> None:
+        self._only = Candidate(entry)
+
+    @property
+    def candidates(self) -> tuple[Candidate, ...]:
+        """The one."""
+        return (self._only,)
+
+    def first(self, exchange: Exchange) -> Candidate:
+        """The one."""
+        return self._only
+
+    def next(self, exchange: Exchange, failed: Candidate, error: InglenookError) -> None:
+        """Nobody else."""
+
+    def began(self, candidate: Candidate, exchange: Exchange) -> None:
+        """Nothing to note."""
+
+    def ended(self, candidate: Candidate, exchange: Exchange, error: BaseException | None, first_ms: float) -> None:
+        """Nothing to note."""
 
 
 class Route(Step):
@@ -25,7 +60,7 @@ class Route(Step):
         self._grants = accounts.grants
         self._catalogue = catalogue
 
-    async def open(self, exchange: Exchange) -> None:
+    def open(self, exchange: Exchange) -> None:
         """Sets the target and says why.
 
         Raises:
@@ -36,12 +71,13 @@ class Route(Step):
         assert principal is not None
         entry = self.find(principal, call.model)
         capabilities = entry.facts.capabilities
-        if _OPERATION_NEEDS[call.operation] not in capabilities:
+        if NEEDED[call.operation] not in capabilities:
             raise _not_capable(call.model, _WORDS[call.operation], entry)
         if call.needs and not call.needs <= capabilities:
             raise _not_capable(call.model, min(call.needs - capabilities), entry)
+        exchange.plan = Single(entry)
         exchange.target = entry
-        exchange.reasons.append({"step": "route", "why": "named"})
+        exchange.reasons.append(_NAMED)
 
     def find(self, principal: Principal, name: str) -> Entry:
         """The catalogue's entry of that name, if `principal` may use it.

@@ -67,7 +67,7 @@ class WireProtocol(HttpToolsProtocol):
     _common: tuple[Any, bytes]
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(Cork(transport, self.loop))  # type: ignore[arg-type]
+        super().connection_made(Cork(transport, self.loop))
         self._where = "idle"  # in a message: "head", "body"
         self._wire: Exchange | None = None  # the request being read, if it is one of ours
         self._turn: Any = None  # the exchange or cycle being answered

@@ -5,7 +5,9 @@ from typing import Any, ClassVar, Protocol
 
 from msgspec import Struct, field, structs
 
-from inglenook.models.calls import Event, Passthrough, Request
+from inglenook.models.calls import Event, Operation, Passthrough, Request
+from inglenook.models.errors import CannotCarry
+from inglenook.models.prices import Prices
 
 
 class ModelFacts(Struct, kw_only=True, omit_defaults=True):
@@ -13,10 +15,14 @@ class ModelFacts(Struct, kw_only=True, omit_defaults=True):
 
     Attributes:
         name: The provider's own name of it.
-        capabilities: Of `completion`, `embedding`, `tools`, `vision`, `thinking`, `insert`, `prefill` (goes on with a
-            trailing assistant message as with its own words).
+        capabilities: What it does (`models.calls.NEEDED`): `completion`, `embedding`, `rerank`, `image`,
+            `transcription`, `speech`, `moderation`; and what its prompts and answers may hold: `tools`, `vision`,
+            `audio`, `files`, `thinking`, `insert`, `prefill` (goes on with a trailing assistant message as with its
+            own words).
         context_length: In tokens; 0 if unknown.
+        output_length: Most tokens of one answer; 0 if unknown.
         languages: BCP 47 tags it is good at; empty if unknown.
+        prices: As its provider publishes them; None if unknown.
     """
 
     name: str
@@ -24,6 +30,8 @@ class ModelFacts(Struct, kw_only=True, omit_defaults=True):
     context_length: int = 0
     languages: tuple[str, ...] = ()
     embedding_length: int = 0
+    output_length: int = 0
+    prices: Prices | None = None
 
 
 class Job(Struct, kw_only=True):
@@ -36,12 +44,16 @@ class Job(Struct, kw_only=True):
         passthrough: Set when the caller speaks a protocol in the provider's `wires` and no step needs the text.
             The provider then answers `RawHead` and `Raw` (plus `Usage` and `Notice`), and must not touch `request`.
         decode: Gives the request; call it once, through `request`, only when there is no `passthrough`.
+        operation: What is asked; tells `COUNT` from `CHAT`, whose requests are alike.
+        key: Which of the provider's several API keys to use, from 0 (`Provider.keys` says how many there are).
     """
 
     model: str
     stream: bool
     decode: Callable[[], Request]
     passthrough: Passthrough | None = None
+    operation: Operation = Operation.CHAT
+    key: int = 0
 
     @property
     def request(self) -> Request:
@@ -49,13 +61,29 @@ class Job(Struct, kw_only=True):
         return self.decode()
 
 
+#: What a provider that does not say is asked for.
+USUAL = frozenset({Operation.CHAT, Operation.COMPLETION, Operation.EMBEDDING})
+
+
+def not_offered(job: Job) -> CannotCarry:
+    """The error for a job of a kind that a provider has no way to do."""
+    return CannotCarry(f"the provider of '{job.model}' has no way to do this: {job.operation}", field="model")
+
+
 class Provider(Protocol):
     """One configured provider. Instances live as long as their configuration does.
 
-    Errors: raise `kit.errors` classes only. `UpstreamFailed`/`UpstreamTimeout` when the other side failed,
-    `BadInput` when it refused the request (with its message), `TooMany` when it limited us (`retry_after`),
-    `Unavailable` when it cannot take more. Raised before the first event, the gateway may try another provider;
-    after it, the stream ends with an explicit error. Closing the iterator early cancels the work upstream.
+    Errors: raise `kit.errors` and `models.errors` classes only; by them a route decides whether to try again.
+    `UpstreamFailed`/`UpstreamTimeout` when the other side failed, `KeyRefused` when it does not take our key,
+    `OutOfCredit` when it wants to be paid, `TooMany` when it limited us (`retry_after`), `Unavailable` when it cannot
+    take more, `ContextTooLong` and `ContentRefused` when it will not answer this prompt, `BadInput` when it refused the
+    request otherwise (with its message), `CannotCarry` when we cannot say a field in its protocol. Raised before the
+    first event, the gateway may try another target; after it, the stream ends with an explicit error. Closing the
+    iterator early cancels the work upstream.
+
+    Optional: `operations: frozenset[Operation]`, what it has a way to do (`USUAL` when absent); one that counts
+    prompts exactly (`COUNT`) answers with one `Usage` and `Finished`. `keys: int`, how many API keys it has (1 when
+    absent).
 
     A provider with `wires` may also offer `async relay(job) -> list[Event]`: what `stream` gives for a job with
     `passthrough` that is not streamed, at once. It saves the gateway half the time it spends on such a call.

@@ -64,7 +64,7 @@ from inglenook.models.calls import (
     Usage,
     Vectors,
 )
-from inglenook.models.providers.base import Job, ModelFacts, ProviderKind, ProviderParts
+from inglenook.models.providers.base import Job, ModelFacts, ProviderKind, ProviderParts, not_offered
 
 DIMENSIONS = 64
 _WORD = re.compile(r"\s*\S+|\s+")
@@ -156,6 +156,8 @@ class Fake:
                 for event in _embed(request):
                     yield event
                 return
+            if not isinstance(request, ChatRequest | CompletionRequest):
+                raise not_offered(job)
             if isinstance(request, ChatRequest) and not request.messages:
                 yield Finished("unload" if request.local.keep_alive == 0 else "load")
                 return

@@ -37,7 +37,7 @@ from inglenook.models.engine.wire import (
     chat_body,
     completion_body,
 )
-from inglenook.models.providers.base import Job, ModelFacts, ProviderKind, ProviderParts
+from inglenook.models.providers.base import Job, ModelFacts, ProviderKind, ProviderParts, not_offered
 
 #: Tokens left for the answer when a prompt has to be cut.
 _ROOM = 512
@@ -74,6 +74,8 @@ class LocalProvider:
         """See `Provider`. A request without messages, prompt or inputs only loads the model (`keep_alive` 0:
         unloads it)."""
         request = job.request
+        if not isinstance(request, ChatRequest | CompletionRequest | EmbeddingRequest):
+            raise not_offered(job)
         source = await self._engine.source(job.model)
         _check(source, request)
         options = request.local

@@ -24,8 +24,18 @@ from inglenook.kit.errors import (
     UpstreamTimeout,
 )
 from inglenook.kit.http.pool import HttpPool, Response, Timeouts, Url, render_headers
-from inglenook.models.calls import ChatRequest, CompletionRequest, Event, Finished, Passthrough, Raw, RawHead, Vectors
-from inglenook.models.providers.base import Job, ModelFacts, ProviderKind, ProviderParts
+from inglenook.models.calls import (
+    ChatRequest,
+    CompletionRequest,
+    EmbeddingRequest,
+    Event,
+    Finished,
+    Passthrough,
+    Raw,
+    RawHead,
+    Vectors,
+)
+from inglenook.models.providers.base import Job, ModelFacts, ProviderKind, ProviderParts, not_offered
 from inglenook.models.providers.wires import openai as wire
 from inglenook.models.providers.wires.openai_usage import UsageStripper
 
@@ -87,7 +97,9 @@ class OpenAICompatible:
         request = job.request
         if isinstance(request, ChatRequest | CompletionRequest):
             return self._answer(job.model, request)
-        return self._embed(job.model, request)
+        if isinstance(request, EmbeddingRequest):
+            return self._embed(job.model, request)
+        raise not_offered(job)
 
     async def relay(self, job: Job) -> list[Event]:
         """See `Provider`."""

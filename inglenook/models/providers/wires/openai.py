@@ -9,20 +9,24 @@ from msgspec import Struct, field
 
 from inglenook.kit.errors import UpstreamFailed
 from inglenook.models.calls import (
+    AudioPart,
     ChatRequest,
     CompletionRequest,
     EmbeddingRequest,
     Event,
+    FilePart,
     Finished,
     FinishReason,
     ImagePart,
     LocalOptions,
     Logprobs,
     Message,
+    Part,
     ReasoningDelta,
     ResponseFormat,
     Sampling,
     TextDelta,
+    TextPart,
     TokenLogprob,
     ToolCallDelta,
     Usage,
@@ -153,12 +157,7 @@ def _message(message: Message) -> dict[str, Any]:
     if isinstance(message.content, str):
         body["content"] = message.content if message.content or not message.tool_calls else None
     else:
-        body["content"] = [
-            {"type": "image_url", "image_url": {"url": f"data:{part.media_type};base64,{part.data}"}}
-            if isinstance(part, ImagePart)
-            else {"type": "text", "text": part.text}
-            for part in message.content
-        ]
+        body["content"] = [_part(part) for part in message.content]
     if message.tool_calls:
         body["tool_calls"] = [
             {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
@@ -169,6 +168,25 @@ def _message(message: Message) -> dict[str, Any]:
     if message.name and message.role != "tool":
         body["name"] = message.name
     return body
+
+
+def _part(part: Part) -> dict[str, Any]:
+    match part:
+        case TextPart():
+            return {"type": "text", "text": part.text}
+        case ImagePart():
+            image: dict[str, Any] = {"url": f"data:{part.media_type};base64,{part.data}"}
+            if part.detail is not None:
+                image["detail"] = part.detail
+            return {"type": "image_url", "image_url": image}
+        case FilePart():
+            name = part.name or "document"
+            return {
+                "type": "file",
+                "file": {"filename": name, "file_data": f"data:{part.media_type};base64,{part.data}"},
+            }
+        case AudioPart():
+            return {"type": "input_audio", "input_audio": {"data": part.data, "format": part.format}}
 
 
 def _response_format(wanted: ResponseFormat | None) -> dict[str, Any] | None:
