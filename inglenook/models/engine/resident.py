@@ -22,6 +22,9 @@ from inglenook.models.engine.source import Plan, Source
 
 log = logging.getLogger(__name__)
 
+#: Seconds of keep-alive beyond which a model stays for ever: a hundred years, which calendars still hold.
+FOR_EVER = 100 * 365 * 86_400.0
+
 
 class House(Protocol):
     """What a resident needs of the engine."""
@@ -45,7 +48,8 @@ class House(Protocol):
 
 
 class Instance(Struct, eq=False):
-    """One loaded process. `memory` is the most it was seen to take, in bytes; `busy` counts leases."""
+    """One loaded process. `memory` is the most it was seen to take, in bytes; `busy` counts leases, `awaited` requests
+    whose answer has not begun."""
 
     child: Child
     plan: Plan
@@ -53,6 +57,7 @@ class Instance(Struct, eq=False):
     loaded_at: int
     load_ms: float
     busy: int = 0
+    awaited: int = 0
 
 
 class Lease:
@@ -96,11 +101,12 @@ class Resident:
         self.waiters: deque[Waiter] = deque()
         self.instance: Instance | None = None
         self.state = "waiting"
-        self.keep_alive = house.settings.keep_alive
+        self.keep_alive = _bounded(house.settings.keep_alive)
         self.last_used = time.monotonic()
         self.last_used_ms = now_ms()
         self._house = house
         self._evicted = False
+        self._closed = False
         self._wake = asyncio.Event()
         self.task = asyncio.create_task(self._run(), name=f"engine {source.name}")
 
@@ -121,7 +127,9 @@ class Resident:
     def try_lease(self, num_ctx: int | None, keep_alive: float | None) -> Lease | None:
         """A lease at once, if one is to be had and nobody waits for it."""
         instance = self.instance
-        if instance is None or self.waiters or self.state != "ready" or instance.busy >= self._places(instance):
+        if instance is None or self.state != "ready" or self._closed:
+            return None
+        if self.waiters or instance.busy >= self._places(instance):
             return None
         return self._grant(instance, keep_alive, 0) if self.fits(num_ctx) else None
 
@@ -133,7 +141,7 @@ class Resident:
     def give_back(self, instance: Instance, keep_alive: float | None) -> None:
         """A lease has ended; the keep-alive counts from now."""
         instance.busy -= 1
-        self.keep_alive = self._house.settings.keep_alive if keep_alive is None else keep_alive
+        self.keep_alive = _bounded(self._house.settings.keep_alive if keep_alive is None else keep_alive)
         self.last_used, self.last_used_ms = time.monotonic(), now_ms()
         self.wake()
         self._house.changed()
@@ -141,6 +149,15 @@ class Resident:
     def evict(self) -> None:
         """Unload as soon as it is idle."""
         self._evicted = True
+        self.wake()
+
+    def close(self) -> None:
+        """Grant no more until it has been unloaded: a model that is never idle must make room in its turn."""
+        self._closed = True
+
+    def reopen(self) -> None:
+        """Nobody needs its room any more."""
+        self._closed = False
         self.wake()
 
     def wake(self) -> None:
@@ -194,7 +211,7 @@ class Resident:
 
     async def _serve(self, head: Waiter) -> None:
         instance = self.instance
-        if instance is not None and self.fits(head.num_ctx):
+        if instance is not None and self.fits(head.num_ctx) and not self._closed:
             if instance.busy < self._places(instance):
                 self.waiters.popleft()
                 head.future.set_result(self._grant(instance, head.keep_alive, head.load_ms))
@@ -203,34 +220,41 @@ class Resident:
         elif instance is not None and instance.busy:
             await self._wake.wait()  # the others finish with the old context first
         else:
+            try:
+                plan = self.source.plan(head.num_ctx, self._house.settings, self._house.budget)
+            except InglenookError as error:  # too much for this machine: those behind may ask for less
+                self.waiters.popleft()
+                head.future.set_exception(error)
+                self._house.changed()
+                return
             if instance is not None:
                 await self._unload()
-            await self._load(head)
+            await self._load(plan)
 
-    async def _load(self, head: Waiter) -> None:
+    async def _load(self, plan: Plan) -> None:
         began = time.monotonic()
         try:
             async with self._house.loading:
-                plan = self.source.plan(head.num_ctx, self._house.settings, self._house.budget)
                 if not await self._house.make_room(self, plan):
                     return
                 self.state = "loading"
                 self._house.changed()
                 child = await Child.start(plan.spec, self._house.settings.load_timeout)
-                memory = await asyncio.to_thread(child.memory)
+                self.instance = instance = Instance(child, plan, plan.memory, now_ms(), 0)
+                instance.memory = max(await asyncio.to_thread(child.memory), plan.memory)
         except InglenookError as error:
             self.state = "waiting"
             self._fail(error)
             return
-        load_ms = (time.monotonic() - began) * 1000
+        instance.load_ms = (time.monotonic() - began) * 1000
         for waiter in self.waiters:
-            waiter.load_ms = load_ms
-        self.instance = Instance(child, plan, max(memory, plan.memory), now_ms(), load_ms)
+            waiter.load_ms = instance.load_ms
         self.state = "ready"
-        self._evicted = False
         self.last_used, self.last_used_ms = time.monotonic(), now_ms()
         child.on_end(self.wake)
-        event(log, logging.INFO, "model loaded", model=self.source.name, ms=round(load_ms), context=plan.context)
+        event(
+            log, logging.INFO, "model loaded", model=self.source.name, ms=round(instance.load_ms), context=plan.context
+        )
         self._house.changed()
 
     async def _unload(self) -> None:
@@ -241,7 +265,7 @@ class Resident:
         await instance.child.stop()
         self.instance = None
         self.state = "waiting"
-        self._evicted = False
+        self._evicted = self._closed = False
         event(log, logging.INFO, "model unloaded", model=self.source.name)
         self._house.changed()
 
@@ -257,7 +281,6 @@ class Resident:
 
     def _grant(self, instance: Instance, keep_alive: float | None, load_ms: float) -> Lease:
         instance.busy += 1
-        self._evicted = False
         self._house.changed()
         return Lease(self, instance, keep_alive, load_ms)
 
@@ -283,3 +306,8 @@ class Resident:
                 waiter.future.set_exception(error)
         self.waiters.clear()
         self._house.changed()
+
+
+def _bounded(keep_alive: float) -> float:
+    """Seconds of keep-alive that can be counted and shown; -1 for ever."""
+    return keep_alive if keep_alive <= FOR_EVER else -1

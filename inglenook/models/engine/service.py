@@ -103,6 +103,7 @@ class Engine:
             BadModelFile: it cannot be loaded.
         """
         lease = await self._acquire(source, num_ctx, keep_alive)
+        lease.source = source  # models that share their weights, and so their process, differ in the rest
         try:
             yield lease
         finally:
@@ -126,7 +127,7 @@ class Engine:
         resident.evict()
         while resident.idle and self._residents.get(resident.source.key) is resident:
             await self.wait(self.version)
-        return resident.instance is None
+        return resident.instance is None and not resident.waiters
 
     def status(self) -> list[LoadedModel]:
         """What is loaded or about to be, the latest to expire first."""
@@ -166,19 +167,26 @@ class Engine:
         """See `resident.House`."""
         if self._used() + plan.memory > self.budget:
             await self.measure()  # most take less than was expected of them
-        while True:
-            if all(waiter.future.done() for waiter in resident.waiters):
-                return False
-            others = [r for r in self._residents.values() if r is not resident and r.instance is not None]
-            crowded = resident.source.counts and sum(r.source.counts for r in others) >= self.settings.max_loaded
-            scarce = self._used() + plan.memory > self.budget
-            if not others or not (crowded or scarce):
-                return True
-            version = self.version
-            idle = [r for r in others if r.idle and (r.source.counts or scarce)]
-            if idle:
-                min(idle, key=lambda r: r.last_used).evict()
-            await self.wait(version)
+        closed: Resident | None = None
+        try:
+            while not all(waiter.future.done() for waiter in resident.waiters):
+                others = [r for r in self._residents.values() if r is not resident and r.instance is not None]
+                crowded = resident.source.counts and sum(r.source.counts for r in others) >= self.settings.max_loaded
+                scarce = self._used() + plan.memory > self.budget
+                if not others or not (crowded or scarce):
+                    return True
+                version = self.version
+                removable = sorted((r for r in others if r.source.counts or scarce), key=lambda r: r.last_used)
+                if idle := next((r for r in removable if r.idle), None):
+                    idle.evict()
+                elif closed not in removable:
+                    closed = removable[0]
+                    closed.close()
+                await self.wait(version)
+            return False
+        finally:
+            if closed is not None:
+                closed.reopen()
 
     def leave(self, resident: Resident) -> None:
         """See `resident.House`."""

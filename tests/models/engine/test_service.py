@@ -210,6 +210,21 @@ async def test_a_reload_waits_for_running_calls(make_engine: Make, tiny: Tiny) -
     await later.end()
 
 
+async def test_a_context_that_cannot_be_had_harms_neither_the_loaded_model_nor_those_who_wait(
+    make_engine: Make, tiny: Tiny
+) -> None:
+    engine = make_engine(memory_budget=127, parallel=1)
+    running = Held(engine, tiny())
+    pid = (await running.leased).child.pid
+    greedy, modest = Held(engine, tiny(), num_ctx=2048), Held(engine, tiny())
+    await until(engine, lambda: engine.status()[0].pending == 2)
+    await running.end()
+    with pytest.raises(Unavailable, match=r"context of 2048 tokens"):
+        await greedy.task
+    assert (await modest.leased).child.pid == pid
+    await modest.end()
+
+
 # --------------------------------------------------------------------------------------------- keep-alive
 
 
@@ -240,6 +255,14 @@ async def test_a_call_may_say_how_long(make_engine: Make, tiny: Tiny) -> None:
     await until(engine, lambda: not engine.status())
 
 
+@pytest.mark.parametrize("keep_alive", [1e15, 1e308, float("inf"), float("nan")])
+async def test_a_keep_alive_beyond_all_calendars_is_for_ever(keep_alive: float, make_engine: Make, tiny: Tiny) -> None:
+    engine = make_engine(keep_alive=0)
+    await _use(engine, tiny(), keep_alive=keep_alive)
+    [model] = engine.status()
+    assert (model.state, model.expires_at) == ("ready", None)
+
+
 async def test_unload(make_engine: Make, tiny: Tiny) -> None:
     engine = make_engine()
     ModelStore(engine.settings.models_dir).import_gguf(_path(tiny()), "hearth", config={})
@@ -252,6 +275,17 @@ async def test_unload(make_engine: Make, tiny: Tiny) -> None:
     assert not await engine.unload("hearth")
     assert _loaded(engine) == ["hearth:latest"]
     await busy.end()
+    await until(engine, lambda: not engine.status())
+
+
+async def test_unload_of_a_model_that_is_loading_waits_for_its_calls(make_engine: Make, tiny: Tiny) -> None:
+    engine = make_engine()
+    ModelStore(engine.settings.models_dir).import_gguf(_path(tiny()), "hearth", config={})
+    loading = Held(engine, await engine.source("hearth"))
+    await until(engine, lambda: bool(engine.status()) and engine.status()[0].state == "loading")
+    assert not await engine.unload("hearth")
+    await loading.leased
+    await loading.end()
     await until(engine, lambda: not engine.status())
 
 
@@ -279,6 +313,37 @@ async def test_a_busy_model_is_waited_for(make_engine: Make, tiny: Tiny) -> None
     await other.leased
     assert is_gone(pid)
     await other.end()
+
+
+async def test_a_model_that_is_never_idle_makes_room_in_its_turn(make_engine: Make, tiny: Tiny) -> None:
+    engine = make_engine(max_loaded=1, parallel=4)
+    first = Held(engine, tiny("a"))
+    pid = (await first.leased).child.pid
+    other = Held(engine, tiny("b"))
+    await until(engine, lambda: len(engine.status()) == 2)
+    later = Held(engine, tiny("a"))
+    await until(engine, lambda: sum(model.pending for model in engine.status()) == 2)
+    await first.end()
+    await asyncio.wait_for(other.leased, 10)
+    assert is_gone(pid)
+    assert not later.leased.done()
+    await other.end()
+    await later.leased
+    await later.end()
+
+
+async def test_a_model_stays_open_when_nobody_wants_its_room_any_more(make_engine: Make, tiny: Tiny) -> None:
+    engine = make_engine(max_loaded=1, parallel=4)
+    first = Held(engine, tiny("a"))
+    pid = (await first.leased).child.pid
+    other = Held(engine, tiny("b"))
+    await until(engine, lambda: len(engine.status()) == 2)
+    later = Held(engine, tiny("a"))
+    await until(engine, lambda: sum(model.pending for model in engine.status()) == 2)
+    other.task.cancel()
+    assert (await later.leased).child.pid == pid
+    for held in (first, later):
+        await held.end()
 
 
 async def test_the_memory_budget_is_kept(make_engine: Make, tiny: Tiny) -> None:

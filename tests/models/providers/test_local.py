@@ -122,6 +122,22 @@ async def test_the_models_own_system_prompt_comes_first_unless_the_chat_has_one(
     assert "be kind" not in await local.render(name, own)
 
 
+async def test_two_names_for_the_same_weights_keep_what_is_their_own(
+    local: LocalProvider, install: Install, engine: Engine
+) -> None:
+    brief = {"application/vnd.ollama.image.params": orjson.dumps({"num_predict": 2, "temperature": 0})}
+    long = {"application/vnd.ollama.image.params": orjson.dumps({"num_predict": 6, "temperature": 0})}
+    first = install("kind", brief | {"application/vnd.ollama.image.system": b"be kind"})
+    second = install("brief", long | {"application/vnd.ollama.image.system": b"be brief"})
+    request = ChatRequest(messages=[Message(role="user", content="hi")])
+    tokens = {}
+    for name in (first, second):
+        [usage] = of(Usage, await ask(local, name, request))
+        tokens[name] = usage.input, usage.output
+    assert len(engine.status()) == 1
+    assert tokens == {first: (tokens[first][0], 2), second: (tokens[first][0] + 1, 6)}
+
+
 async def test_log_probabilities_of_every_token(local: LocalProvider, install: Install) -> None:
     request = _chat("hi", tokens=6)
     request.sampling.logprobs = True
