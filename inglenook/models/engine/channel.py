@@ -83,26 +83,30 @@ class Channel:
     async def _watched(self, request: "asyncio.Future[Response]") -> Response:
         """Wait for the head; look every now and then whether the child still works on anything of ours."""
         suspicions = 0
-        while True:
-            done, _ = await asyncio.wait({request}, timeout=HANG_CHECK)
-            if done:
-                return request.result()
-            suspicions = suspicions + 1 if await self._seems_stuck() else 0
-            if suspicions >= 2:
-                await self.lease.child.stop()
-                raise UpstreamTimeout(
-                    f"model {self.lease.source.name} began no answer in {2 * HANG_CHECK:g} s without working on one; "
-                    "its chat template may not come to an end for this chat; its process was ended"
-                )
+        self.lease.instance.awaited += 1
+        try:
+            while True:
+                done, _ = await asyncio.wait({request}, timeout=HANG_CHECK)
+                if done:
+                    return request.result()
+                suspicions = suspicions + 1 if await self._seems_stuck() else 0
+                if suspicions >= 2:
+                    await self.lease.child.stop()
+                    raise UpstreamTimeout(
+                        f"model {self.lease.source.name} began no answer in {2 * HANG_CHECK:g} s without working on "
+                        "one; its chat template may not come to an end for this chat; its process was ended"
+                    )
+        finally:
+            self.lease.instance.awaited -= 1
 
     async def _seems_stuck(self) -> bool:
-        """Whether fewer slots work than callers wait for: one of them hangs before its slot. A child too busy with a
-        long prompt to say so is not stuck."""
+        """Whether fewer slots work than answers are waited for: one of them hangs before its slot. Beside answers that
+        are being written this may go unseen for as long. A child too busy with a long prompt to say so is not stuck."""
         url = Url.parse(self.lease.child.origin + "/slots")
         with suppress(UpstreamFailed, msgspec.MsgspecError):
             async with await self._http.request("GET", url, self._headers, timeouts=_BRIEF, trusted=True) as response:
                 slots = msgspec.json.decode(await response.read(1 << 20))
                 if response.status == 200 and isinstance(slots, list):
                     working = sum(slot.get("is_processing", False) for slot in slots)
-                    return bool(working < min(self.lease.instance.busy, len(slots)))
+                    return bool(working < min(self.lease.instance.awaited, len(slots)))
         return False
