@@ -20,8 +20,8 @@ async def fit(
 ) -> Fitted:
     """Drop as few of the oldest messages as needed; system messages and the last turn always stay.
 
-    The kept chat begins with a user's message (many templates demand it), and a tool's result is never parted from
-    the call it answers.
+    The kept chat begins with a user's message (many templates demand it), a tool's result is never parted from the
+    call it answers, nor the beginning of an answer that the model is to go on with from its question.
 
     Args:
         count: Tokens of the prompt made of messages.
@@ -49,6 +49,9 @@ def _starts(messages: list[Message]) -> list[int]:
     last = len(messages) - 1
     while last > 0 and messages[last].role == "tool":
         last -= 1
+    if last == len(messages) - 1:
+        while last > 0 and messages[last].role == "assistant":
+            last -= 1
     return [place for place, message in enumerate(messages[:last]) if message.role == "user"] + [last]
 
 

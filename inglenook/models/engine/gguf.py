@@ -20,6 +20,8 @@ MAX_KEYS = 65_536
 MAX_TENSORS = 65_536
 MAX_KEY_LENGTH = 1_024
 MAX_STRING = 16 * 1024 * 1024
+#: Bytes of all texts that are kept in memory together.
+MAX_TEXT = 64 * 1024 * 1024
 MAX_TENSOR_NAME = 63
 MAX_DIMENSIONS = 4
 MAX_ALIGNMENT = 65_536
@@ -170,6 +172,7 @@ class _Cursor:
         self.data = data
         self.at = at
         self.size = len(data)
+        self.text_read = 0
 
     def fail(self, what: str) -> BadModelFile:
         return BadModelFile(f"{self.path.name} is not a usable GGUF file: {what}")
@@ -189,6 +192,9 @@ class _Cursor:
         length = self.unpack(_U64, what)
         if length > limit:
             raise self.fail(f"{what} is {length} bytes long, more than {limit}")
+        self.text_read += length
+        if self.text_read > MAX_TEXT:
+            raise self.fail(f"it holds more than {MAX_TEXT} bytes of text")
         start = self.skip(length, what)
         return self.data[start : self.at].decode("utf-8", "replace")
 

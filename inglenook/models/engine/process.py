@@ -76,19 +76,26 @@ class Child:
 
         Raises:
             BadModelFile: it could not be loaded, or its template does not come to an end.
-            Unavailable: there was not enough memory, or it took longer than `timeout` seconds.
+            Unavailable: there was not enough memory, no process could be started, or it took longer than `timeout`
+                seconds.
         """
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-P",
-            "-m",
-            spec.module,
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-            env=_environment(),
-            cwd="/",
-        )
+        try:
+            process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-P",
+                "-m",
+                spec.module,
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.PIPE,
+                env=_environment(),
+                cwd="/",
+            )
+        except OSError as error:
+            raise Unavailable(
+                f"the process of model {spec.name} could not be started: {error.strerror or error}; this machine or "
+                "its limits (memory, processes, open files) leave no room for it"
+            ) from error
         child = cls(spec, process, secrets.token_urlsafe(24))
         try:
             async with asyncio.timeout(timeout):

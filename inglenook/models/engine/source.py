@@ -62,10 +62,11 @@ class Source(Struct, frozen=True, kw_only=True):
         the model was trained for."""
         if self.file is None:
             return E5_CONTEXT
-        wanted = num_ctx or self.params.get("num_ctx") or settings.context_length
+        own = self.params.get("num_ctx")  # whatever a manifest holds
+        wanted = num_ctx or (own if isinstance(own, int) and own > 0 else settings.context_length)
         if self.file.embeds:
-            return max(1, min(int(wanted), self.file.context_length))
-        rounded = -(-max(int(wanted), 1) // CONTEXT_STEP) * CONTEXT_STEP
+            return max(1, min(wanted, self.file.context_length))
+        rounded = -(-max(wanted, 1) // CONTEXT_STEP) * CONTEXT_STEP
         return min(rounded, max(self.file.context_length, CONTEXT_STEP))
 
     def plan(self, num_ctx: int | None, settings: Settings, budget: int) -> Plan:

@@ -261,7 +261,7 @@ class ModelStore:
                 template=self._text(manifest, media.TEMPLATE),
                 system=self._text(manifest, media.SYSTEM),
                 license=self._text(manifest, media.LICENSE),
-                messages=tuple(self._json(manifest.first(media.MESSAGES), list)),
+                messages=self._messages(manifest),
                 config=config,
             )
         except ValueError as error:
@@ -282,6 +282,13 @@ class ModelStore:
 
     def _text(self, manifest: Manifest, kind: str) -> str:
         return "\n\n".join(path.read_text(errors="replace") for path in self._paths(manifest, kind))
+
+    def _messages(self, manifest: Manifest) -> tuple[dict[str, Any], ...]:
+        messages = tuple(self._json(manifest.first(media.MESSAGES), list))
+        for message in messages:
+            if not isinstance(message, dict) or not all(isinstance(message.get(k), str) for k in ("role", "content")):
+                raise ValueError("its messages are not all a role with a content")
+        return messages
 
     def _json(self, layer: Layer | None, kind: type) -> Any:
         """The content of a JSON layer; an empty `kind` where there is none.

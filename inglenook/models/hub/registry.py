@@ -11,6 +11,7 @@ file:/path/model.gguf, ./model.gguf a file of this machine
 from inglenook.kit.errors import BadInput
 from inglenook.models.hub import file, huggingface, modelscope, ollama, pypi, url
 from inglenook.models.hub.base import Scheme, Source
+from inglenook.models.hub.names import ModelName
 
 SCHEMES: dict[str, Scheme] = {
     scheme.name: scheme
@@ -33,9 +34,10 @@ def parse_source(text: str, name: str | None = None) -> Source:
         name: The name the model is to get here; None: what its source calls it.
 
     Raises:
-        BadInput: it names none; the message shows how to write one.
+        BadInput: it names none; the message shows how to write one. Or no model can have that `name`.
     """
     text = text.strip()
+    name = ModelName.parse(name).short if name is not None else None
     if not text:
         raise BadInput(f"say what to pull, such as {', '.join(s.example for s in SCHEMES.values())}", field="source")
     before, colon, rest = text.partition(":")

