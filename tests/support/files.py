@@ -37,6 +37,7 @@ class FileServer:
         cut: Bytes of the body after which the connection breaks, once for each entry.
         gates: A path's body stops half-way until its gate opens.
         ranges: Whether ranges are known.
+        lengths: Whether the length of a file is told.
         etag: Sent with files, unless empty.
         refused: Whose user agent holds this is refused (403), unless empty.
         authorization: What must be shown for files, unless empty.
@@ -51,6 +52,7 @@ class FileServer:
         self.gates: dict[str, asyncio.Event] = {}
         self.reached: dict[str, asyncio.Event] = {}
         self.ranges = True
+        self.lengths = True
         self.etag = '"1"'
         self.refused = ""
         self.authorization = ""
@@ -104,7 +106,7 @@ class FileServer:
         body = data[start:]
         if start:
             headers["content-range"] = f"bytes {start}-{len(data) - 1}/{len(data)}"
-        _head(writer, 206 if start else 200, headers, len(body))
+        _head(writer, 206 if start else 200, headers, len(body) if self.lengths else None)
         if self.cut.get(path):
             writer.write(body[: self.cut[path].pop(0)])
             await writer.drain()
@@ -136,8 +138,10 @@ async def file_server(tls: ssl.SSLContext | None = None) -> AsyncIterator[FileSe
         await server.wait_closed()
 
 
-def _head(writer: asyncio.StreamWriter, status: int, headers: dict[str, str], length: int) -> None:
-    lines = [f"HTTP/1.1 {status} X", f"content-length: {length}", "connection: close"]
+def _head(writer: asyncio.StreamWriter, status: int, headers: dict[str, str], length: int | None) -> None:
+    lines = [f"HTTP/1.1 {status} X", "connection: close"]
+    if length is not None:
+        lines.append(f"content-length: {length}")
     writer.write("\r\n".join([*lines, *(f"{k}: {v}" for k, v in headers.items()), "", ""]).encode())
 
 

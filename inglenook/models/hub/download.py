@@ -51,8 +51,9 @@ def demand_room(folder: Path, needed: int) -> None:
     free = shutil.disk_usage(existing).free
     if needed + RESERVE > free:
         raise DiskFull(
-            f"the model needs {needed // _MIB} MiB, but the disk of {folder} has only {free // _MIB} MiB left; free "
-            "some, or put the models elsewhere with the setting `models`",
+            f"the model needs {max(1, needed // _MIB)} MiB, but the disk of {folder} has only {free // _MIB} MiB left, "
+            f"of which {RESERVE // _MIB} are kept for the rest of the server; free some, or put the models elsewhere "
+            "with the setting `models`",
             details={"needed": needed, "free": free},
         )
 
@@ -121,8 +122,7 @@ async def _once(
         total = _accept(response, file, url)
         if size is not None and total not in (0, size):
             raise PullFailed(f"{host_of(url)} offers {total} bytes instead of {size}")
-        if total:
-            demand_room(file.path.parent, total - file.size)
+        demand_room(file.path.parent, total - file.size if total else 0)
         file.remember(response)
         progress(file.size, total)
         await _receive(response, file, total, url, progress)
@@ -146,6 +146,8 @@ async def _receive(response: "httpx.Response", file: "_Partial", total: int, url
                 raise PullFailed(f"{host_of(url)} sent more than the {total} bytes it announced")
             progress(here, total)
             if len(buffer) >= _MIB or time.monotonic() - flushed > _FLUSH_SECONDS:
+                if not total:  # who tells no length may have no end
+                    demand_room(file.path.parent, len(buffer))
                 data, buffer = buffer, bytearray()
                 await to_the_end(file.write, data)
                 flushed = time.monotonic()

@@ -1,6 +1,7 @@
 """Plain URLs: resume by version, checksums, names, and what is refused."""
 
 import hashlib
+import shutil
 from pathlib import Path
 
 import pytest
@@ -105,6 +106,20 @@ async def test_more_than_announced_is_refused(outbound: Outbound, server: FileSe
     server.files[PATH] = bytes(100)
     with pytest.raises(PullFailed, match="offers 100 bytes instead of 50"):
         await download(outbound, server.origin + PATH, tmp_path / "x-partial", size=50)
+
+
+async def test_a_file_of_unknown_length_leaves_room_for_the_rest_of_the_server(
+    hub: Hub, server: FileServer, models: ModelStore, published: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.lengths = False
+    done = await pull(hub, server.origin + PATH)
+    assert done.status == "done"
+    models.delete(done.model)
+    free = shutil.disk_usage(models.root).free
+    monkeypatch.setattr("inglenook.models.hub.download.RESERVE", free + (1 << 40))
+    failed = await pull(hub, server.origin + PATH)
+    assert failed.error_code == "disk_full"
+    assert sum(path.stat().st_size for path in models.blobs.iterdir()) == 0
 
 
 @pytest.mark.parametrize(
