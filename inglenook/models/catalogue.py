@@ -19,7 +19,7 @@ from inglenook.models.configured import Configured, load, told_facts
 from inglenook.models.engine.model_file import inspect
 from inglenook.models.errors import BadModelFile, InvalidModelName, ModelNotFound
 from inglenook.models.hub.layout import ModelStore
-from inglenook.models.hub.names import ModelName
+from inglenook.models.hub.names import ModelName, has_tag
 from inglenook.models.hub.stored import Details, StoredModel
 from inglenook.models.providers import registry
 from inglenook.models.providers.base import ModelFacts, Provider, ProviderKind, ProviderParts
@@ -109,7 +109,7 @@ class Catalogue:
 
     def resolve(self, name: str) -> Entry:
         """The model of that name: a public name; a local name in any form Ollama takes (`m`, `library/m:latest`, any
-        case); or `provider/model`.
+        case); `provider/model`; or a local name without its tag, where there is no `latest` and only one other.
 
         Raises:
             ModelNotFound: there is none.
@@ -122,6 +122,10 @@ class Catalogue:
                 details={"model": name},
             )
         return entry
+
+    def tags(self, name: str) -> list[Entry]:
+        """The models here whose names differ from this one in the tag alone, for who left it out or mistook it."""
+        return self._index.tags(name)
 
     def provider(self, provider_id: str) -> Provider:
         """A configured provider's instance.
@@ -291,13 +295,16 @@ class Index:
         self._exact: dict[str, Entry] = {}
         self._local: dict[str, Entry] = {}
         self._loose: dict[str, Entry] = {}
+        self._families: dict[str, list[Entry]] = {}
         for entry in self.entries:
             self._exact.setdefault(entry.name, entry)
             self._loose.setdefault(entry.name.lower(), entry)
             self._loose.setdefault(f"{entry.provider_name}/{entry.upstream}".lower(), entry)
             self._loose.setdefault(f"{entry.provider_id}/{entry.upstream}".lower(), entry)
             if entry.local:
-                self._local.setdefault(ModelName.parse(entry.name).key, entry)
+                parsed = ModelName.parse(entry.name)
+                self._local.setdefault(parsed.key, entry)
+                self._families.setdefault(parsed.family, []).append(entry)
 
     def find(self, name: str) -> Entry | None:
         """The entry of that name, in the order of `Catalogue.resolve`."""
@@ -307,7 +314,17 @@ class Index:
             key = ModelName.parse(name).key
         except InvalidModelName:
             key = ""
-        return self._local.get(key) or self._loose.get(name.strip().lower())
+        if (entry := self._local.get(key) or self._loose.get(name.strip().lower())) is not None:
+            return entry
+        tags = [] if has_tag(name) else self.tags(name)
+        return tags[0] if len(tags) == 1 else None
+
+    def tags(self, name: str) -> list[Entry]:
+        """See `Catalogue.tags`."""
+        try:
+            return list(self._families.get(ModelName.parse(name).family, ()))
+        except InvalidModelName:
+            return []
 
 
 def _is_local_name(name: str, taken: set[str]) -> bool:

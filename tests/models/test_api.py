@@ -72,6 +72,9 @@ async def test_a_model_is_pulled_listed_and_deleted(admin: httpx.AsyncClient, we
     assert (tiny["state"], tiny["memory"], tiny["expires_at"]) == ("idle", 0, None)
     [embedder] = [model for model in models.values() if model["built_in"]]
     assert embedder["capabilities"] == ["embedding"]
+    guessed = await admin.post("models/delete", json={"name": "tiny"})
+    assert guessed.status_code == 404
+    assert guessed.json()["error"]["message"] == "model 'tiny' not found; there is Tiny:x"
     assert (await admin.post("models/delete", json={"name": "tiny:X"})).status_code == 204
     gone = await admin.post("models/delete", json={"name": "tiny:x"})
     assert gone.status_code == 404

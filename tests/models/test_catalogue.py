@@ -98,6 +98,33 @@ async def test_other_names_are_not_found(catalogue: Catalogue, models: ModelStor
         catalogue.resolve(name)
 
 
+@pytest.mark.parametrize("name", ["hearth", "HEARTH", "library/hearth", "registry.ollama.ai/library/hearth"])
+async def test_a_name_without_a_tag_means_the_only_one_there_is(
+    catalogue: Catalogue, models: ModelStore, weights: Path, name: str
+) -> None:
+    await asyncio.to_thread(models.import_gguf, weights, "hearth:135m")
+    assert catalogue.resolve(name).name == "hearth:135m"
+    for other in ("hearth:latest", "hearth:", "other/hearth", "hearths"):
+        with pytest.raises(ModelNotFound):
+            catalogue.resolve(other)
+    await asyncio.to_thread(models.copy, "hearth:135m", "hearth:360m")
+    with pytest.raises(ModelNotFound):
+        catalogue.resolve(name)
+    assert [entry.name for entry in catalogue.tags(name)] == ["hearth:135m", "hearth:360m"]
+    await asyncio.to_thread(models.copy, "hearth:135m", "hearth")
+    assert catalogue.resolve(name).name == "hearth:latest"
+
+
+async def test_a_bought_model_of_the_very_name_comes_before_a_tag(
+    catalogue: Catalogue, providers: Providers, models: ModelStore, weights: Path
+) -> None:
+    await asyncio.to_thread(models.import_gguf, weights, "echo:135m")
+    await providers.add(CONSOLE, fake("echo"))
+    assert not catalogue.resolve("echo").local
+    assert not catalogue.resolve("ECHO").local
+    assert catalogue.resolve("echo:135m").local
+
+
 async def test_models_of_an_ollama_folder_are_studied_after_the_start(
     store: Store, secrets: Secrets, models: ModelStore, parts: ProviderParts, weights: Path
 ) -> None:

@@ -231,10 +231,11 @@ class ModelStore:
         exact = self.manifests / name.path
         if exact.is_file():
             return name, exact
-        found = self._names().get(name.key)
-        if found is None:
-            raise ModelNotFound(f"model '{text}' not found")
-        return found
+        names = self._names()
+        if name.key in names:
+            return names[name.key]
+        tags = ", ".join(sorted(other.short for other, _ in names.values() if other.family == name.family))
+        raise ModelNotFound(f"model '{text}' not found" + (f"; there is {tags}" if tags else ""))
 
     def _read(self, name: ModelName, path: Path) -> StoredModel:
         data = path.read_bytes()

@@ -76,9 +76,19 @@ class ModelName(NamedTuple):
         return self.full.lower()
 
     @property
+    def family(self) -> str:
+        """What names share that are equal but for the tag."""
+        return self.key.rpartition(":")[0]
+
+    @property
     def path(self) -> PurePosixPath:
         """Where its manifest lies below `manifests/`."""
         return PurePosixPath(self.host, self.namespace, self.model, self.tag)
+
+
+def has_tag(text: str) -> bool:
+    """Whether a name says its tag."""
+    return ":" in text.rpartition("/")[2]
 
 
 def is_valid(name: ModelName) -> bool:
