@@ -58,7 +58,8 @@ class ChatAnswer:
 
     Deltas: `{"type": "text" | "reasoning", "text"}`. Events: `chat.started {model, provider, reasons}`,
     `chat.notice {kind, message, details}`, `chat.usage` (as `conversations.schemas.MessageUsage`). State: `text`,
-    `reasoning`, `model`, `provider`, `reasons`, `notices`, `usage`, `finish_reason`, each once it is known.
+    `reasoning`, `model`, `provider`, `reasons`, `notices`, `usage`, `finish_reason`, `error` (`code`, `message`,
+    `details`?), each once it is known.
 
     A run that continues an answer first sends what there is of it as deltas, so the text of a run is always the
     whole text of its message. What holds of the join:
@@ -101,6 +102,8 @@ class ChatAnswer:
                 return state | {"usage": event.payload}
             case "run.finished":
                 return state | {"finish_reason": (event.payload.get("output") or {}).get("finish_reason")}
+            case "run.failed":
+                return state | {"error": event.payload.get("error", {})}
             case _:
                 return state
 
@@ -149,6 +152,8 @@ class ChatAnswer:
             return
         row.status = _STATUS[status]
         row.error = _storable(error) if error is not None and status != "cancelled" else None
+        facts = state.get("error", {})
+        row.error_code, row.error_details = facts.get("code"), facts.get("details")
         if "text" in state or "reasoning" in state:
             row.text = _storable(state.get("text", ""))
             row.reasoning = _storable(state.get("reasoning", ""))
@@ -167,7 +172,7 @@ class ChatAnswer:
         row.finish_reason = draft.finish_reason
         row.usage = usage or {}
         row.notices = draft.notices
-        row.error = None
+        row.error = row.error_code = row.error_details = None
 
 
 def _read_task(session: Session, run_id: str, given: dict[str, Any]) -> _Task:

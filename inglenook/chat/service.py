@@ -207,7 +207,8 @@ class Chat:
             if answer.run_id is not None:
                 self._erase(session, answer.run_id)  # the row has its text, and forgets that run now
             answer.run_id, answer.model = new_id("run"), model
-            answer.status, answer.finish_reason, answer.error = "streaming", None, None
+            answer.status, answer.finish_reason = "streaming", None
+            answer.error = answer.error_code = answer.error_details = None
             conversations.look_at(session, row, answer.id)
             conversations.touch(row)
             return Rewritten(answer, self._start(session, principal, row, answer, continues=True))

@@ -97,7 +97,8 @@ class MessageNotice(BaseModel):
 class MessageView(BaseModel):
     """A message of the tree. `usage` is null for questions and for answers that got no count.
 
-    `finish_reason` `length` means that the answer was cut by a limit and can be continued.
+    `finish_reason` `length` means that the answer was cut by a limit and can be continued. `error` says in English why
+    it failed; `error_code` and `error_details` are what a page needs to say it in another language.
     """
 
     id: str
@@ -113,6 +114,8 @@ class MessageView(BaseModel):
     usage: MessageUsage | None
     notices: list[MessageNotice]
     error: str | None
+    error_code: str | None
+    error_details: dict[str, Any]
     created_at: int
 
 
@@ -151,5 +154,7 @@ def message_json(row: MessageRow) -> dict[str, Any]:
         "usage": row.usage or None,
         "notices": row.notices,
         "error": row.error,
+        "error_code": row.error_code,
+        "error_details": row.error_details or {},
         "created_at": row.created_at,
     }

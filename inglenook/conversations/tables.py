@@ -33,6 +33,7 @@ class MessageRow(Table):
     """A message in the tree of its conversation; `parent_id` None is a first question.
 
     While `status` is `streaming` the text lives in the journal of run `run_id` and is written here when it ends.
+    `error` says in English why it failed, `error_code` and `error_details` for pages in other languages.
     """
 
     __tablename__ = "messages"
@@ -54,4 +55,6 @@ class MessageRow(Table):
     usage: Mapped[dict[str, Any]] = mapped_column(default=dict)
     notices: Mapped[list[Any]] = mapped_column(default=list)
     error: Mapped[str | None] = mapped_column(Text)
+    error_code: Mapped[str | None] = mapped_column(String(40))
+    error_details: Mapped[dict[str, Any] | None]
     created_at: Mapped[int] = mapped_column(BigInteger)

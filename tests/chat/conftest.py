@@ -12,6 +12,17 @@ SCRIPTS: dict[str, Any] = {
     # Says three words, stands at the gate `more`, says two more.
     "gated": {"steps": [{"text": "one two three"}, {"wait": "more"}, {"text": " four five"}]},
     "thinker": {"steps": [{"reasoning": "hm hm"}, {"wait": "thought"}, {"text": "Yes."}]},
+    "too-long": {
+        "steps": [
+            {
+                "error": {
+                    "status": 400,
+                    "message": "too long",
+                    "details": {"prompt_tokens": 9000, "context_length": 4096},
+                }
+            }
+        ]
+    },
     "scribe": {"steps": [{"text": "The rain"}, {"wait": "more"}, {"text": "bow is red,  \n"}]},
 }
 

@@ -148,6 +148,9 @@ async def test_a_broken_answer_keeps_its_text_and_says_why(ada: Person, model: s
     answer = await ada.ask(chat, "count")
     assert (answer["status"], answer["text"]) == ("failed", "one two three four five")
     assert answer["error"] == "the line broke" if model == "cut" else "before it was whole" in answer["error"]
+    assert (answer["error_code"], answer["error_details"]) == ("upstream_failed", {})
+    late = await ada.follow(answer["run_id"])
+    assert late.state["error"]["code"] == "upstream_failed"
 
 
 async def test_a_refused_call_fails_with_the_providers_message(ada: Person) -> None:
@@ -155,9 +158,19 @@ async def test_a_refused_call_fails_with_the_providers_message(ada: Person) -> N
     answer = await ada.ask(chat, "count")
     assert (answer["status"], answer["text"]) == ("failed", "")
     assert "429" in answer["error"]
+    assert answer["error_code"] == "too_many"
     # The failed answer is no part of what comes next, the question is.
     again = await ada.ask(chat, "again", model="echo")
     assert (again["status"], again["text"]) == ("complete", "count\n\nagain")
+
+
+async def test_a_failed_answer_tells_code_and_details_for_other_languages_until_it_is_continued(ada: Person) -> None:
+    chat = await ada.begin(model="too-long")
+    answer = await ada.ask(chat, "go")
+    assert answer["error_code"] == "bad_input"
+    assert answer["error_details"] == {"prompt_tokens": 9000, "context_length": 4096}
+    again = (await ada.call("POST", f"conversations/{chat}/messages/{answer['id']}/continue"))["answer"]
+    assert (again["error"], again["error_code"], again["error_details"]) == (None, None, {})
 
 
 async def test_regenerating_adds_a_sibling_and_shows_it(ada: Person, rooms: Rooms) -> None:

@@ -20,7 +20,7 @@ every chat model. A script is `{"steps": [...], "finish": "stop", "usage": {...}
     {"text": "…"}         said a token a word             {"reasoning": "…"}       thought, likewise
     {"tool_call": {"name": "…", "arguments": {…}}}        {"notice": {"message": "…", "details": {…}}}
     {"delay_ms": 50}      waits                           {"wait": "gate"}         waits until a test opens that gate
-    {"error": {"status": 429, "message": "…", "retry_after": 3}}
+    {"error": {"status": 429, "message": "…", "retry_after": 3, "details": {…}}}
     {"end": true}         ends without `Finished`
 """
 
@@ -293,9 +293,8 @@ def _error(facts: dict[str, Any]) -> InglenookError:
     status = int(facts.get("status", 502))
     kind = _ERRORS.get(status, UpstreamFailed)
     retry_after = facts.get("retry_after", 7 if status == 429 else None)
-    return kind(
-        facts.get("message") or f"the fake provider failed with {status}, as it was told", retry_after=retry_after
-    )
+    message = facts.get("message") or f"the fake provider failed with {status}, as it was told"
+    return kind(message, details=facts.get("details"), retry_after=retry_after)
 
 
 def _tool_call(index: int, call: dict[str, Any]) -> Iterator[ToolCallDelta]:

@@ -1302,7 +1302,8 @@ export interface components {
          * MessageView
          * @description A message of the tree. `usage` is null for questions and for answers that got no count.
          *
-         *     `finish_reason` `length` means that the answer was cut by a limit and can be continued.
+         *     `finish_reason` `length` means that the answer was cut by a limit and can be continued. `error` says in English why
+         *     it failed; `error_code` and `error_details` are what a page needs to say it in another language.
          */
         MessageView: {
             /** Conversation Id */
@@ -1311,6 +1312,12 @@ export interface components {
             created_at: number;
             /** Error */
             error: string | null;
+            /** Error Code */
+            error_code: string | null;
+            /** Error Details */
+            error_details: {
+                [key: string]: unknown;
+            };
             /** Finish Reason */
             finish_reason: string | null;
             /** Id */
