@@ -9,16 +9,20 @@ from inglenook.models.calls import Event, Operation, Passthrough, Request
 from inglenook.models.errors import CannotCarry
 from inglenook.models.prices import Prices
 
+#: What models do (`models.calls.NEEDED`), and then what their prompts and answers may hold.
+CAPABILITIES = (
+    *("completion", "embedding", "rerank", "image", "transcription", "speech", "moderation"),
+    *("tools", "vision", "audio", "files", "thinking", "insert", "prefill"),
+)
+
 
 class ModelFacts(Struct, kw_only=True, omit_defaults=True):
     """What is known of a model a provider offers.
 
     Attributes:
         name: The provider's own name of it.
-        capabilities: What it does (`models.calls.NEEDED`): `completion`, `embedding`, `rerank`, `image`,
-            `transcription`, `speech`, `moderation`; and what its prompts and answers may hold: `tools`, `vision`,
-            `audio`, `files`, `thinking`, `insert`, `prefill` (goes on with a trailing assistant message as with its
-            own words).
+        capabilities: Some of `CAPABILITIES`. `prefill`: goes on with a trailing assistant message as with its own
+            words.
         context_length: In tokens; 0 if unknown.
         output_length: Most tokens of one answer; 0 if unknown.
         languages: BCP 47 tags it is good at; empty if unknown.
