@@ -106,7 +106,7 @@ async def open_house(settings: Settings, *, take_over: bool = True) -> AsyncIter
         store = Store.open(url, durability=settings.durability)
         stack.push_async_callback(store.close)
         secrets = Secrets(settings.data)
-        accounts = Accounts(store)
+        accounts = Accounts(store, secrets)
         await accounts.start()
         stack.push_async_callback(accounts.stop)
         runs = Runs(store, Blobs(settings.data / "blobs"))

@@ -1,6 +1,6 @@
 """`/api/v1/session`, `setup`, `me`, `keys`: what everybody does with their own account.
 
-The administrator's routes are in `admin_api.py`; `router` holds both.
+The administrator's routes are in `admin_api.py` and `settings_api.py`; `router` holds all.
 """
 
 from typing import Annotated
@@ -8,7 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request, Response
 
 from inglenook import __version__
-from inglenook.accounts import admin_api, sessions
+from inglenook.accounts import admin_api, sessions, settings_api
 from inglenook.accounts.admin_api import TheAccounts
 from inglenook.accounts.permissions import needs, public
 from inglenook.accounts.principal import Principal, Verb
@@ -29,6 +29,7 @@ from inglenook.kit.errors import Forbidden, NotFound, Unauthenticated
 
 router = APIRouter(prefix="/api/v1", tags=["accounts"])
 router.include_router(admin_api.router)
+router.include_router(settings_api.router)
 
 
 def _never_stored(response: Response) -> None:

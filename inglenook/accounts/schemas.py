@@ -236,6 +236,24 @@ class GrantInfo(_Output):
     created_at: int
 
 
+class SettingsIn(_Input):
+    """A section's new settings."""
+
+    settings: dict[str, Any]
+
+
+class SettingsInfo(_Output):
+    """A section of the settings, with the JSON schema of its form. `settings` holds defaults where nothing was set;
+    `secrets` names the secrets that are set. `updated_at` is null while all is at its default."""
+
+    section: str
+    title: str
+    settings_schema: dict[str, Any]
+    settings: dict[str, Any]
+    secrets: list[str]
+    updated_at: int | None
+
+
 class AuditRecord(_Output):
     """Something that was done."""
 

@@ -21,6 +21,7 @@ from inglenook.accounts.limiter import Limiter
 from inglenook.accounts.passwords import Passwords
 from inglenook.accounts.principal import CONSOLE, Principal, Role, Thing
 from inglenook.accounts.sessions import COOKIE, SessionFacts, Sessions
+from inglenook.accounts.settings import RuntimeSettings
 from inglenook.accounts.setup import Setup
 from inglenook.accounts.snapshot import Live
 from inglenook.accounts.tables import User
@@ -28,6 +29,7 @@ from inglenook.accounts.users import Users, add_user, check_name, count_admins, 
 from inglenook.kit.asgi import LOCAL_ADMIN
 from inglenook.kit.errors import Unauthenticated
 from inglenook.store.database import Store
+from inglenook.store.secrets import Secrets
 
 log = logging.getLogger(__name__)
 
@@ -46,11 +48,12 @@ class SignedIn(NamedTuple):
 
 
 class Accounts:
-    """Users, groups, keys, sessions, grants and the audit trail of one server."""
+    """Users, groups, keys, sessions, grants, runtime settings and the audit trail of one server."""
 
-    def __init__(self, store: Store, *, passwords: Passwords | None = None) -> None:
+    def __init__(self, store: Store, secrets: Secrets, *, passwords: Passwords | None = None) -> None:
         self.store = store
         self.snapshot = Live(store)
+        self.settings = RuntimeSettings(self.snapshot, secrets)
         self.grants = Grants(store, self.snapshot)
         self.passwords = passwords or Passwords()
         self.limiter = Limiter()

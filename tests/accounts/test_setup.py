@@ -5,6 +5,7 @@ import asyncio
 from inglenook.accounts.limiter import PER_NAME
 from inglenook.accounts.principal import CONSOLE, Role
 from inglenook.accounts.service import Accounts
+from inglenook.store.secrets import Secrets
 from tests.accounts.conftest import PASSWORD, Web
 
 
@@ -89,8 +90,8 @@ async def test_an_administrator_made_on_the_command_line_ends_set_up(accounts: A
     assert accounts.setup_token is None
 
 
-async def test_each_start_has_its_own_token(accounts: Accounts) -> None:
-    other = Accounts(accounts.store)
+async def test_each_start_has_its_own_token(accounts: Accounts, secrets: Secrets) -> None:
+    other = Accounts(accounts.store, secrets)
     await other.start()
     assert other.setup_token != accounts.setup_token
     await other.stop()

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -19,6 +20,7 @@ from inglenook.runs.kinds import RunContext
 from inglenook.runs.live import WatchFrame
 from inglenook.runs.service import Runs
 from inglenook.store.database import Store
+from inglenook.store.secrets import Secrets
 from tests.runs.conftest import House
 from tests.support.permissions import undeclared_routes
 from tests.support.runs import Client, begin, to_end, until
@@ -39,7 +41,7 @@ class Web:
 
 
 @pytest.fixture
-async def web(store: Store, house: House) -> AsyncIterator[Web]:
+async def web(store: Store, house: House, tmp_path: Path) -> AsyncIterator[Web]:
     proceed = asyncio.Event()
 
     async def work(run: RunContext) -> None:
@@ -51,7 +53,7 @@ async def web(store: Store, house: House) -> AsyncIterator[Web]:
         run.delta({"n": 1})
         await run.finish({"done": True})
 
-    accounts = Accounts(store)
+    accounts = Accounts(store, Secrets(tmp_path))
     await accounts.start()
     runs, _ = await house.runs(work)
     app = FastAPI()

@@ -28,6 +28,7 @@ from inglenook.runs.api import router as runs_router
 from inglenook.runs.service import Runs
 from inglenook.store.blobs import Blobs
 from inglenook.store.database import Store
+from inglenook.store.secrets import Secrets
 from inglenook.store.tables import Table
 from tests.support.chat_models import open_models
 
@@ -68,7 +69,7 @@ async def open_rooms(
         store = Store.open(Store.sqlite_url(folder / "main.db"))
         stack.push_async_callback(store.close)
         await store.write(lambda session: Table.metadata.create_all(session.connection()))
-        accounts = Accounts(store)
+        accounts = Accounts(store, Secrets(folder))
         await accounts.start()
         stack.push_async_callback(accounts.stop)
         catalogue, fake = await stack.enter_async_context(open_models(folder, store, scripts or {}, prefills))

@@ -24,6 +24,7 @@ from inglenook.models.errors import ModelNotFound
 from inglenook.models.providers.base import Provider
 from inglenook.models.providers.fake import Fake, FakeSettings
 from inglenook.store.database import Store
+from inglenook.store.secrets import Secrets
 from inglenook.store.tables import Table
 from tests.support.wire import serve
 
@@ -95,7 +96,7 @@ async def open_desk(folder: Path, settings: dict[str, Any] | None = None) -> Asy
     """Everything from the key to the ledger; `key` is a member's."""
     store = Store.open(Store.sqlite_url(folder / "main.db"))
     await store.write(lambda session: Table.metadata.create_all(session.connection()))
-    accounts = Accounts(store)
+    accounts = Accounts(store, Secrets(folder))
     await accounts.start()
     ledger = Ledger(folder / "usage.db")
     await ledger.start()

@@ -5,6 +5,7 @@ from typing import Any, ClassVar, Protocol
 
 from msgspec import Struct, field, structs
 
+from inglenook.kit.settings_schema import in_words
 from inglenook.models.calls import Event, Operation, Passthrough, Request
 from inglenook.models.errors import CannotCarry
 from inglenook.models.prices import Prices
@@ -137,14 +138,8 @@ class ProviderKind(Struct, frozen=True, kw_only=True):
         words = self.translations.get(language)
         if not words:
             return self
-        properties = {
-            name: {**rule, **{key: words.get(rule[key], rule[key]) for key in ("title", "description") if key in rule}}
-            for name, rule in self.settings_schema.get("properties", {}).items()
-        }
         return structs.replace(
-            self,
-            title=words.get(self.title, self.title),
-            settings_schema={**self.settings_schema, "properties": properties},
+            self, title=words.get(self.title, self.title), settings_schema=in_words(self.settings_schema, words)
         )
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from inglenook.kit.errors import BadInput, InglenookError, TooMany, Unavailable, UpstreamFailed, UpstreamTimeout
 from inglenook.kit.http.pool import HttpPool
+from inglenook.kit.settings_schema import check_settings, secret_names
 from inglenook.models.calls import (
     ChatRequest,
     CompletionRequest,
@@ -36,7 +37,6 @@ from inglenook.models.calls import (
 from inglenook.models.errors import CannotCarry
 from inglenook.models.providers.base import Job, ProviderParts
 from inglenook.models.providers.openai_compatible import KIND, OpenAICompatible
-from inglenook.models.settings_schema import check_settings, secret_names
 from tests.support.upstream import Asked, Upstream, open_upstream
 
 USAGE = {"prompt_tokens": 9, "completion_tokens": 3, "prompt_tokens_details": {"cached_tokens": 4}}

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from inglenook.kit.errors import BadInput
-from inglenook.models.settings_schema import check_settings, secret_names
+from inglenook.kit.settings_schema import check_settings, secret_names
 
 SCHEMA: dict[str, Any] = {
     "type": "object",

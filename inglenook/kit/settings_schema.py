@@ -1,4 +1,4 @@
-"""Checking a provider's settings against its kind's JSON schema: the part of JSON Schema that forms need.
+"""Checking settings against the JSON schema their form is made from: the part of JSON Schema that forms need.
 
 Understood: `type` (object, string, boolean, integer, number, array), `properties`, `required`, `enum`, `minimum`,
 `maximum`, `maxLength`, `additionalProperties`, `items`. What else a kind demands it says itself in `make`.
@@ -21,6 +21,15 @@ _TYPES: dict[str, tuple[type, ...]] = {
 def secret_names(schema: dict[str, Any]) -> set[str]:
     """The settings marked `"secret": true`."""
     return {name for name, rule in schema.get("properties", {}).items() if rule.get("secret")}
+
+
+def in_words(schema: dict[str, Any], words: dict[str, str]) -> dict[str, Any]:
+    """The schema with the titles and descriptions of its properties replaced by `words`, where they are there."""
+    properties = {
+        name: {**rule, **{key: words.get(rule[key], rule[key]) for key in ("title", "description") if key in rule}}
+        for name, rule in schema.get("properties", {}).items()
+    }
+    return {**schema, "properties": properties}
 
 
 def check_settings(schema: dict[str, Any], settings: dict[str, Any]) -> None:
