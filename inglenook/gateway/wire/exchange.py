@@ -212,7 +212,9 @@ class Exchange:
             data = b""
         if self._head is not None:
             data, self._head = self._head + data, None
-        if data:
+            line.transport.write(data)
+            line.transport.flush()  # the first word is what people wait for
+        elif data:
             line.transport.write(data)
             if line.write_paused:
                 await line.drain()

@@ -153,9 +153,15 @@ class UsageStripper:
             del self._part[:end]
         else:
             whole = chunk
-        if not _USAGE.search(whole):
-            return whole
-        return b"".join(event for event in _events(whole) if not self._is_usage(event))
+        kept: list[bytes] = []
+        done = 0
+        # Only events that may be the one are looked at: most of a stream passes as it is.
+        while found := _USAGE.search(whole, done):
+            start = _end_of_events(whole, done, found.start()) or done
+            end = _end_of_event(whole, found.end())
+            kept.append(whole[done : start if self._is_usage(whole[start:end]) else end])
+            done = end
+        return b"".join([*kept, whole[done:]]) if done else whole
 
     def rest(self) -> bytes:
         """What came after the last whole event."""
@@ -170,12 +176,14 @@ class UsageStripper:
         return False
 
 
-def _end_of_events(data: bytes | bytearray, start: int) -> int:
-    unix = data.rfind(b"\n\n", start)
-    dos = data.rfind(b"\r\n\r\n", start)
+def _end_of_events(data: bytes | bytearray, start: int, end: int | None = None) -> int:
+    """Where the last event that ends within `data[start:end]` ends; 0 if none does."""
+    unix = data.rfind(b"\n\n", start, end)
+    dos = data.rfind(b"\r\n\r\n", start, end)
     return max(unix + 2 if unix >= 0 else 0, dos + 4 if dos >= 0 else 0)
 
 
-def _events(data: bytes) -> list[bytes]:
-    """Whole events, each with the empty line that ends it."""
-    return re.findall(rb".+?(?:\r\n\r\n|\n\n)", data, re.DOTALL)
+def _end_of_event(data: bytes, start: int) -> int:
+    """Where the event that `start` lies in ends."""
+    ends = [at + len(mark) for mark in (b"\n\n", b"\r\n\r\n") if (at := data.find(mark, start)) >= 0]
+    return min(ends, default=len(data))
