@@ -1,221 +1,32 @@
 """What the gateway costs: a mock upstream asked directly, through `inglenook serve`, and through nginx.
 
-`python bench/gateway.py [--json]`: starts a mock upstream and a real server with one user, one key and the mock as an
-openai-compatible provider; then asks `POST /v1/chat/completions`, whole and streamed, over 1, 16 and 64 connections.
+`python bench/gateway.py [--json]`: starts a mock upstream and a real server with the mock as an openai-compatible
+provider; then asks `POST /v1/chat/completions`, whole and streamed, over 1, 16 and 64 connections. Then: 64 streams of
+a token each 10 ms, 2,000 streams of a token a second, and a server with 10,000 keys and 1,000 model names beside one
+with ten of each, all of them used in turn.
+
 CPU per request is the server process's own (/proc/<pid>/stat: all threads, user and system). The mock and the load
 generator are C where gcc is at hand, otherwise asyncio (slower, so that fewer requests per second come through; the
 CPU of a request hardly changes). On a shared machine look at CPU and ratios rather than at requests per second.
 """
 
 import argparse
-import contextlib
 import json
 import os
 import platform
-import re
-import shutil
-import signal
-import socket
-import subprocess
-import sys
 import tempfile
-import time
-import urllib.error
-import urllib.request
-from collections.abc import Iterator
 from pathlib import Path
+from statistics import median
 from typing import Any, NamedTuple
 
-HERE = Path(__file__).parent
+from gateway_rig import MODEL, Result, Served, Tools, inglenook, nginx, pss_mb, request_bytes
+
 CONNECTIONS = (1, 16, 64)
-SECONDS = 3.0
-REPEATS = 3  # of the one figure that has a bar; the others are taken once
-MODEL = "mock"
-
-
-class Result(NamedTuple):
-    """One run. `cpu_us` is the CPU of the measured process for one request; nan where there is none."""
-
-    per_second: float
-    chunks_per_second: float
-    first_ms: float
-    p50_ms: float
-    p99_ms: float
-    cpu_us: float
-
-
-class Tools:
-    """The mock and the load generator, compiled if possible."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.compiled = shutil.which("gcc") is not None
-        if self.compiled:
-            for name in ("mock_upstream", "load"):
-                subprocess.run(["gcc", "-O2", "-o", str(folder / name), str(HERE / f"{name}.c")], check=True)
-            self.mock_command = [str(folder / "mock_upstream")]
-            self.load_command = [str(folder / "load")]
-        else:
-            script = [sys.executable, str(HERE / "mock_upstream.py")]
-            self.mock_command, self.load_command = [*script, "serve"], [*script, "load"]
-
-    @contextlib.contextmanager
-    def mock(self) -> Iterator[int]:
-        """Serve; gives the port."""
-        with subprocess.Popen(self.mock_command, stdout=subprocess.PIPE, text=True) as process:
-            assert process.stdout is not None
-            try:
-                yield int(process.stdout.readline())
-            finally:
-                process.kill()
-
-    def run(self, port: int, connections: int, *, stream: bool, key: str = "", pids: list[int] | None = None) -> Result:
-        """Load a port and watch the CPU of processes."""
-        file = self.folder / "request"
-        file.write_bytes(request_bytes(stream=stream, key=key))
-        command = [*self.load_command, str(port), str(connections), str(SECONDS), str(file)]
-        before = cpu_seconds(pids or [])
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        spent = cpu_seconds(pids or []) - before
-        if done.returncode:
-            raise SystemExit(f"the load generator failed: {done.stderr}")
-        got = json.loads(done.stdout)
-        if got["failed"] or not got["finished"]:
-            raise SystemExit(f"{got['failed']} requests failed, {got['finished']} were answered")
-        return Result(
-            per_second=got["finished"] / got["seconds"],
-            chunks_per_second=got["events"] / got["seconds"],
-            first_ms=got["first_p50"],
-            p50_ms=got["total_p50"],
-            p99_ms=got["total_p99"],
-            cpu_us=spent / got["finished"] * 1e6 if pids else float("nan"),
-        )
-
-
-def request_bytes(*, stream: bool, key: str) -> bytes:
-    """The request every run repeats."""
-    body = json.dumps(
-        {
-            "model": MODEL,
-            "messages": [
-                {"role": "system", "content": "You are a helpful assistant that answers briefly."},
-                {"role": "user", "content": "Write a sentence with every letter of the alphabet, then two more."},
-            ],
-            "temperature": 0.7,
-            "stream": stream,
-        }
-    ).encode()
-    lines = [
-        "POST /v1/chat/completions HTTP/1.1",
-        "Host: 127.0.0.1",
-        "Content-Type: application/json",
-        "Accept: */*",
-        "User-Agent: bench",
-        f"Content-Length: {len(body)}",
-        *([f"Authorization: Bearer {key}"] if key else []),
-    ]
-    return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
-
-
-def cpu_seconds(pids: list[int]) -> float:
-    """User and system time of processes, all their threads included."""
-    total = 0
-    for pid in pids:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        total += int(fields[11]) + int(fields[12])
-    return total / os.sysconf("SC_CLK_TCK")
-
-
-@contextlib.contextmanager
-def inglenook(folder: Path, upstream: int) -> Iterator[tuple[int, int, str]]:
-    """A server with the mock as its provider; gives its process id, its port and an API key."""
-    env = {k: v for k, v in os.environ.items() if not k.startswith("INGLENOOK_") and "proxy" not in k.lower()}
-    env |= {"INGLENOOK_STARTER": "", "PYTHONPATH": str(HERE.parent)}
-    command = [sys.executable, "-m", "inglenook"]
-    data = ["--data", str(folder / "data")]
-
-    def cli(*arguments: str, stdin: str = "") -> str:
-        done = subprocess.run(
-            [*command, *arguments, *data], input=stdin, capture_output=True, text=True, env=env, check=False
-        )
-        if done.returncode:
-            raise SystemExit(f"inglenook {' '.join(arguments)}: {done.stderr}")
-        return done.stdout.strip()
-
-    cli("user", "add", "bench", "--admin", "--password-stdin", stdin="correct horse battery\n")
-    key = cli("key", "add", "bench")
-    log = (folder / "server.log").open("w")
-    server = subprocess.Popen(
-        [*command, "serve", "--port", "0", *data], stdout=subprocess.PIPE, stderr=log, text=True, env=env
-    )
-    try:
-        assert server.stdout is not None
-        line = server.stdout.readline()
-        found = re.search(r"http://127\.0\.0\.1:(\d+)", line)
-        if found is None:
-            raise SystemExit(f"the server did not start: {line!r} {(folder / 'server.log').read_text()}")
-        port = int(found[1])
-        add_provider(port, key, upstream)
-        yield server.pid, port, key
-    finally:
-        server.send_signal(signal.SIGTERM)
-        server.wait(30)
-        log.close()
-
-
-def add_provider(port: int, key: str, upstream: int) -> None:
-    """Make the mock a provider of the server, with its one model."""
-    body = {
-        "kind": "openai-compatible",
-        "name": "bench",
-        "settings": {"base_url": f"http://127.0.0.1:{upstream}/v1", "api_key": "sk-upstream"},
-        "models": [{"name": MODEL}],
-    }
-    request = urllib.request.Request(
-        f"http://127.0.0.1:{port}/api/v1/providers",
-        json.dumps(body).encode(),
-        {"Authorization": f"Bearer {key}", "Content-Type": "application/json"},
-    )
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    try:
-        opener.open(request, timeout=10).close()
-    except urllib.error.HTTPError as error:
-        raise SystemExit(f"the provider was refused: {error.read().decode()}") from None
-
-
-@contextlib.contextmanager
-def nginx(folder: Path, upstream: int) -> Iterator[tuple[list[int], int] | None]:
-    """nginx with one worker as a plain proxy, if it is installed."""
-    program = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
-    if program is None:
-        yield None
-        return
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    configuration = folder / "nginx.conf"
-    configuration.write_text(
-        f"""worker_processes 1; daemon off; pid {folder}/nginx.pid; error_log {folder}/nginx.log;
-        events {{ worker_connections 4096; }}
-        http {{ access_log off; client_body_temp_path {folder}/b; proxy_temp_path {folder}/p;
-          fastcgi_temp_path {folder}/f; uwsgi_temp_path {folder}/u; scgi_temp_path {folder}/s;
-          keepalive_requests 1000000000;
-          upstream mock {{ server 127.0.0.1:{upstream}; keepalive 256; keepalive_requests 1000000000; }}
-          server {{ listen 127.0.0.1:{port};
-            location / {{ proxy_pass http://mock; proxy_http_version 1.1; proxy_set_header Connection "";
-              proxy_buffering off; }} }} }}"""
-    )
-    process = subprocess.Popen([program, "-c", str(configuration), "-p", str(folder)], stderr=subprocess.DEVNULL)
-    try:
-        for _ in range(100):
-            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
-                break
-            time.sleep(0.05)
-        children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
-        yield [int(pid) for pid in children], port
-    finally:
-        process.terminate()
-        process.wait(10)
+REPEATS = 3  # of the figures that have a bar; the others are taken once
+SECONDS = 1.2
+PACE_MS = 10
+PACED_STREAMS = 64
+OPEN_STREAMS = 2000
 
 
 class Row(NamedTuple):
@@ -227,29 +38,90 @@ class Row(NamedTuple):
     result: Result
 
 
-def measure(tools: Tools, folder: Path) -> list[Row]:
+class Figures(NamedTuple):
+    """What is measured beside the table."""
+
+    paced_direct: Result
+    paced: Result
+    open_memory_mb: float
+    cpu_few_us: float
+    cpu_many_us: float
+
+
+def measure(tools: Tools, folder: Path) -> tuple[list[Row], Figures]:
     """All runs, each way next to the others so that a busy machine troubles them alike."""
     rows = []
     with (
         tools.mock() as upstream,
-        inglenook(folder, upstream) as (pid, port, key),
+        inglenook(_made(folder / "one"), upstream) as served,
         nginx(folder, upstream) as proxy,
     ):
-        tools.run(port, 16, stream=False, key=key)  # warm
+        tools.run(served.port, 16, served.requests(stream=False))  # warm
         for stream in (False, True):
+            bare = [request_bytes(stream=stream)]
             for connections in CONNECTIONS:
-                rows.append(Row("direct", stream, connections, tools.run(upstream, connections, stream=stream)))
-                repeats = REPEATS if (stream, connections) == (False, 64) else 1
-                runs = [tools.run(port, connections, stream=stream, key=key, pids=[pid]) for _ in range(repeats)]
-                runs.sort(key=lambda run: run.cpu_us)
-                rows.append(Row("inglenook", stream, connections, runs[repeats // 2]))
-                if proxy is not None:
-                    result = tools.run(proxy[1], connections, stream=stream, pids=proxy[0])
-                    rows.append(Row("nginx", stream, connections, result))
-    return rows
+                repeats = REPEATS if connections in (1, 64) else 1
+                runs: dict[str, list[Result]] = {"direct": [], "inglenook": [], "nginx": []}
+                for _ in range(repeats):
+                    runs["direct"].append(tools.run(upstream, connections, bare, seconds=SECONDS))
+                    asked = served.requests(stream=stream)
+                    runs["inglenook"].append(
+                        tools.run(served.port, connections, asked, pids=[served.pid], seconds=SECONDS)
+                    )
+                    if proxy is not None:
+                        runs["nginx"].append(tools.run(proxy[1], connections, bare, pids=proxy[0], seconds=SECONDS))
+                rows += [Row(name, stream, connections, middle(found)) for name, found in runs.items() if found]
+        paced_direct = _paced(tools, upstream, [request_bytes(stream=True, pace_ms=PACE_MS)])
+        paced = _paced(tools, served.port, served.requests(stream=True, pace_ms=PACE_MS))
+        memory = _open_streams(tools, served)
+        few, many = _keys(tools, folder, upstream)
+    return rows, Figures(paced_direct, paced, memory, few, many)
 
 
-def table(rows: list[Row]) -> str:
+def middle(runs: list[Result]) -> Result:
+    """The median run by CPU, by time to the first byte where no process was watched."""
+    ordered = sorted(runs, key=lambda run: run.cpu_us if run.cpu_us == run.cpu_us else run.first_ms)
+    return ordered[len(ordered) // 2]
+
+
+def _paced(tools: Tools, port: int, requests: list[bytes]) -> Result:
+    """Streams that begin one after the other, as people do."""
+    return tools.run(port, PACED_STREAMS, requests, seconds=6, stagger_ms=PACE_MS)
+
+
+def _open_streams(tools: Tools, served: Served) -> float:
+    """MB of the server while so many streams are open, each with a token a second."""
+    requests = served.requests(stream=True, pace_ms=1000)
+    result = tools.run(served.port, OPEN_STREAMS, requests, seconds=8, stagger_ms=1, during=lambda: pss_mb(served.pid))
+    # All are open when the memory is read: each has had its first tokens, and none has ended.
+    if result.per_second or result.chunks_per_second * 8 < OPEN_STREAMS * 5:
+        raise SystemExit(f"not all {OPEN_STREAMS} streams were open")
+    return result.extra
+
+
+def _keys(tools: Tools, folder: Path, upstream: int) -> tuple[float, float]:
+    """CPU of a request with few keys and names, and with many."""
+    with (
+        inglenook(_made(folder / "few"), upstream, keys=10, models=10) as few,
+        inglenook(_made(folder / "many"), upstream, keys=10_000, models=1_000) as many,
+    ):
+        spent: dict[str, list[float]] = {"few": [], "many": []}
+        for number in range(REPEATS + 1):
+            for name, served in (("few", few), ("many", many)):
+                result = tools.run(
+                    served.port, 64, served.requests(stream=False), pids=[served.pid], seconds=2 if number else 1
+                )
+                if number:  # the first one only warms
+                    spent[name].append(result.cpu_us)
+    return median(spent["few"]), median(spent["many"])
+
+
+def _made(folder: Path) -> Path:
+    folder.mkdir()
+    return folder
+
+
+def table(rows: list[Row], figures: Figures) -> str:
     """For people."""
     lines = [
         f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}",
@@ -264,15 +136,41 @@ def table(rows: list[Row]) -> str:
             f"{way:7}{row.connections:3} {row.name:11}{result.per_second:12,.0f}{share:11.2f}{result.cpu_us:9.1f}"
             f"{result.first_ms:10.2f}{result.p50_ms:9.2f}{result.p99_ms:9.2f}"
         )
+    paced, alone = figures.paced, figures.paced_direct
+    lines += [
+        "",
+        f"{PACED_STREAMS} streams of a token each {PACE_MS} ms: first byte after {paced.first_ms:.2f} ms (p50) and "
+        f"{paced.first_p99_ms:.2f} ms (p99), directly {alone.first_ms:.2f} and {alone.first_p99_ms:.2f}; "
+        f"{paced.fewest_chunks} of {alone.fewest_chunks} chunks in the shortest answer",
+        f"{OPEN_STREAMS:,} open streams: {figures.open_memory_mb:.0f} MB",
+        f"10,000 keys and 1,000 names: {figures.cpu_many_us:.1f} us of CPU a request, ten of each: "
+        f"{figures.cpu_few_us:.1f}",
+    ]
     return "\n".join(lines)
 
 
-def metrics(rows: list[Row]) -> list[dict[str, Any]]:
-    """For machines."""
+def metrics(rows: list[Row], figures: Figures) -> list[dict[str, Any]]:
+    """For machines. Chunks a second are compared where several streams run at once and nginx is furthest ahead; over
+    one connection, waiting for each other decides, and the table shows it."""
     found = {(row.name, row.stream, row.connections): row.result for row in rows}
-    return [
-        {"metric": "unary_cpu_c64", "value": round(found["inglenook", False, 64].cpu_us, 1), "unit": "us"},
+    paced, alone = figures.paced, figures.paced_direct
+    if paced.fewest_chunks < alone.fewest_chunks:
+        raise SystemExit(f"chunks were lost: {paced.fewest_chunks} of {alone.fewest_chunks} arrived")
+    first = {name: found[name, True, 1].first_ms for name in ("direct", "inglenook")}
+    values = [
+        ("unary_cpu_c64", found["inglenook", False, 64].cpu_us, "us"),
+        ("added_ttft_c1", first["inglenook"] - first["direct"], "ms"),
+        ("cpu_10k_keys_vs_10_keys", figures.cpu_many_us / figures.cpu_few_us, "ratio"),
+        ("paced64_added_ttft", paced.first_p99_ms - alone.first_p99_ms, "ms"),
+        ("open_streams_2000_memory", figures.open_memory_mb, "MB"),
     ]
+    if ("nginx", True, 16) in found:
+        ratios = [
+            found["inglenook", True, count].chunks_per_second / found["nginx", True, count].chunks_per_second
+            for count in CONNECTIONS[1:]
+        ]
+        values.append(("stream_chunks_vs_nginx", min(ratios), "ratio"))
+    return [{"metric": name, "value": round(value, 3), "unit": unit} for name, value, unit in values]
 
 
 def main() -> None:
@@ -282,14 +180,16 @@ def main() -> None:
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         tools = Tools(Path(name))
-        rows = measure(tools, Path(name))
+        rows, figures = measure(tools, Path(name))
     if arguments.json:
-        print(json.dumps(metrics(rows)))
+        print(json.dumps(metrics(rows, figures)))
         return
-    print(table(rows))
+    print(table(rows, figures))
     if not tools.compiled:
         print("\nno gcc: mock and load generator in Python")
-    print(f"\nCPU of one unary request over 64 connections: {metrics(rows)[0]['value']} us (median of {REPEATS})")
+    print(f"\nmodel {MODEL}; medians of {REPEATS} over 1 and 64 connections")
+    for line in metrics(rows, figures):
+        print(f"{line['metric']:28}{line['value']:10g} {line['unit']}")
 
 
 if __name__ == "__main__":

@@ -1,9 +1,10 @@
 /* A load generator for bench/gateway.py: one thread, epoll, HTTP/1.1 keep-alive, one request at a time each.
  *
- *   load PORT CONNECTIONS SECONDS REQUEST_FILE
+ *   load PORT CONNECTIONS SECONDS REQUEST_FILE [STAGGER [COUNT]]
  *
- * REQUEST_FILE holds one whole request, head and body. Prints one JSON line: finished requests and seconds, data
- * events seen, answers other than 200 or broken, and percentiles in ms of the time to the first byte of the body and
+ * REQUEST_FILE holds COUNT (1) whole requests of one size, head and body, which are sent in turn. A connection is
+ * opened every STAGGER ms, without it all at once. Prints one JSON line: finished requests and seconds, data
+ * events seen, the fewest of one answer, answers other than 200 or broken, and percentiles in ms of the time to the first byte of the body and
  * to the end of the answer. Answers may be framed by length or by chunks. */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -21,7 +22,7 @@
 #define HEAD 16384
 
 typedef struct {
-  int fd, head_size, in_body, status, match;
+  int fd, head_size, in_body, status, match, seen;
   long left;      /* body bytes still to come; -1 chunked */
   char tail[5];   /* last bytes of a chunked body */
   long long start, first;
@@ -29,8 +30,8 @@ typedef struct {
 } Conn;
 
 static int port, epoll;
-static char *request;
-static int request_size;
+static char *requests;
+static int request_size, request_count = 1, request_next, fewest = 1 << 30;
 static double *first_ms, *total_ms;
 static long finished, events_seen, failed, samples;
 
@@ -41,7 +42,8 @@ static long long now(void) {
 }
 
 static void begin(Conn *c) {
-  c->start = now(), c->first = 0, c->head_size = 0, c->in_body = 0, c->match = 0;
+  c->start = now(), c->first = 0, c->head_size = 0, c->in_body = 0, c->match = 0, c->seen = 0;
+  char *request = requests + (long)(request_next++ % request_count) * request_size;
   memset(c->tail, 0, sizeof c->tail);
   for (int sent = 0; sent < request_size;) {
     int n = send(c->fd, request + sent, request_size - sent, MSG_NOSIGNAL);
@@ -70,6 +72,7 @@ static void reopen(Conn *c) {
 
 static void finish(Conn *c) {
   finished++;
+  if (c->seen < fewest) fewest = c->seen;
   if (samples < MAX_SAMPLES) {
     first_ms[samples] = (c->first - c->start) / 1e6;
     total_ms[samples++] = (now() - c->start) / 1e6;
@@ -100,7 +103,7 @@ static void receive(Conn *c) {
   }
   for (int i = 0; i < size; i++) {
     c->match = p[i] == "data:"[c->match] ? c->match + 1 : p[i] == 'd';
-    if (c->match == 5) events_seen++, c->match = 0;
+    if (c->match == 5) events_seen++, c->seen++, c->match = 0;
   }
   if (c->left >= 0) {
     c->left -= size;
@@ -117,26 +120,28 @@ static int by_value(const void *a, const void *b) {
 }
 
 int main(int argc, char **argv) {
-  if (argc != 5) return fprintf(stderr, "load PORT CONNECTIONS SECONDS REQUEST_FILE\n"), 2;
+  if (argc < 5) return fprintf(stderr, "load PORT CONNECTIONS SECONDS REQUEST_FILE [STAGGER]\n"), 2;
+  long long stagger = argc > 5 ? (long long)(atof(argv[5]) * 1e6) : 0;
   port = atoi(argv[1]);
   int count = atoi(argv[2]);
   FILE *file = fopen(argv[4], "r");
-  request = malloc(1 << 20);
-  request_size = fread(request, 1, 1 << 20, file);
+  if (argc > 6) request_count = atoi(argv[6]);
+  requests = malloc(1 << 25);
+  request_size = fread(requests, 1, 1 << 25, file) / request_count;
   first_ms = malloc(MAX_SAMPLES * sizeof(double)), total_ms = malloc(MAX_SAMPLES * sizeof(double));
   epoll = epoll_create1(0);
   Conn *conns = calloc(count, sizeof(Conn));
   long long begun = now(), until = begun + (long long)(atof(argv[3]) * 1e9);
-  for (int i = 0; i < count; i++) open_connection(&conns[i]);
   struct epoll_event events[512];
-  while (now() < until) {
-    int n = epoll_wait(epoll, events, 512, 20);
+  for (int opened = 0; now() < until;) {
+    while (opened < count && now() - begun >= opened * stagger) open_connection(&conns[opened++]);
+    int n = epoll_wait(epoll, events, 512, opened < count ? 1 : 20);
     for (int i = 0; i < n; i++) receive(events[i].data.ptr);
   }
   double seconds = (now() - begun) / 1e9;
   qsort(first_ms, samples, sizeof(double), by_value), qsort(total_ms, samples, sizeof(double), by_value);
 #define AT(list, q) (samples ? list[(long)(samples * (q))] : -1)
-  printf("{\"finished\":%ld,\"seconds\":%.4f,\"events\":%ld,\"failed\":%ld,\"first_p50\":%.4f,\"first_p99\":%.4f,"
+  printf("{\"finished\":%ld,\"seconds\":%.4f,\"events\":%ld,\"fewest\":%d,\"failed\":%ld,\"first_p50\":%.4f,\"first_p99\":%.4f,"
          "\"total_p50\":%.4f,\"total_p99\":%.4f}\n",
-         finished, seconds, events_seen, failed, AT(first_ms, .5), AT(first_ms, .99), AT(total_ms, .5), AT(total_ms, .99));
+         finished, seconds, events_seen, finished ? fewest : 0, failed, AT(first_ms, .5), AT(first_ms, .99), AT(total_ms, .5), AT(total_ms, .99));
 }

@@ -2,8 +2,8 @@
  *
  *   mock_upstream            listens on a free port of loopback, prints it, serves until killed
  *
- * POST with "stream":true in the body: 64 chunks, each sent alone; otherwise one JSON answer. Bodies need a
- * content-length. One request at a time on a connection. */
+ * POST with "stream":true in the body: 64 chunks, each sent alone; otherwise one JSON answer. With "user":"pace-10"
+ * a chunk every 10 ms. Bodies need a content-length. One request at a time on a connection. */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
@@ -16,13 +16,15 @@
 #include <sys/epoll.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #define MAX_FD 8192
 #define BUFFER (1 << 18)
 #define CHUNKS 66 /* role, 61 tokens, finish, usage, [DONE], end of body */
 
-static struct { char *data; int used; } conn[MAX_FD];
+static struct { char *data; int used; int pace, at; long long due; } conn[MAX_FD]; /* pace: ms, 0 for none */
+static int paced[MAX_FD], paced_count;
 static char answer[4096], chunk[CHUNKS][1024];
 static int answer_size, chunk_size[CHUNKS];
 static const char STREAM_HEAD[] =
@@ -69,6 +71,33 @@ static int send_all(int fd, const char *data, int size) {
   return 0;
 }
 
+static long long now_us(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return t.tv_sec * 1000000LL + t.tv_nsec / 1000;
+}
+
+static void pace(int fd, int ms) {
+  conn[fd].pace = ms, conn[fd].at = 1, conn[fd].due = now_us() + ms * 1000LL;
+  paced[paced_count++] = fd;
+}
+
+/* Sends the chunks that are due; gives the ms until the next one, -1 if none waits. */
+static int send_due(void) {
+  long long now = now_us(), next = -1;
+  for (int i = 0; i < paced_count; i++) {
+    int fd = paced[i];
+    while (conn[fd].pace && conn[fd].due <= now) {
+      if (send_all(fd, chunk[conn[fd].at], chunk_size[conn[fd].at])) shutdown(fd, SHUT_RDWR), conn[fd].pace = 0;
+      else if (++conn[fd].at == CHUNKS) conn[fd].pace = 0;
+      else conn[fd].due += conn[fd].pace * 1000LL;
+    }
+    if (!conn[fd].pace) paced[i--] = paced[--paced_count];
+    else if (next < 0 || conn[fd].due < next) next = conn[fd].due;
+  }
+  return next < 0 ? -1 : next <= now ? 0 : (int)((next - now + 999) / 1000);
+}
+
 /* Answers what has arrived whole; -1 when the connection is of no use any more. */
 static int serve(int fd) {
   for (;;) {
@@ -85,8 +114,11 @@ static int serve(int fd) {
     if (used < total) return total <= BUFFER ? 0 : -1;
     int stream = memmem(data + head_size, length, "\"stream\":true", 13) || memmem(data + head_size, length, "\"stream\": true", 14);
     if (stream) {
+      char *wish = memmem(data + head_size, length, "\"pace-", 6);
       if (send_all(fd, STREAM_HEAD, sizeof STREAM_HEAD - 1)) return -1;
-      for (int i = 0; i < CHUNKS; i++)
+      if (wish && send_all(fd, chunk[0], chunk_size[0])) return -1;
+      if (wish) pace(fd, atoi(wish + 6));
+      for (int i = 0; !wish && i < CHUNKS; i++)
         if (send_all(fd, chunk[i], chunk_size[i])) return -1;
     } else if (send_all(fd, answer, answer_size))
       return -1;
@@ -94,6 +126,12 @@ static int serve(int fd) {
     conn[fd].used = used - total;
     if (!conn[fd].used) return 0;
   }
+}
+
+static void forget(int fd) {
+  for (int i = 0; conn[fd].pace && i < paced_count; i++)
+    if (paced[i] == fd) paced[i] = paced[--paced_count], conn[fd].pace = 0;
+  close(fd);
 }
 
 int main(void) {
@@ -109,7 +147,7 @@ int main(void) {
   struct epoll_event event = {.events = EPOLLIN, .data.fd = listener}, events[512];
   epoll_ctl(epoll, EPOLL_CTL_ADD, listener, &event);
   for (;;) {
-    int count = epoll_wait(epoll, events, 512, -1);
+    int count = epoll_wait(epoll, events, 512, send_due());
     for (int i = 0; i < count; i++) {
       int fd = events[i].data.fd;
       if (fd == listener) {
@@ -117,7 +155,7 @@ int main(void) {
           if (fd >= MAX_FD) { close(fd); continue; }
           setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
           if (!conn[fd].data) conn[fd].data = malloc(BUFFER + 1);
-          conn[fd].used = 0;
+          conn[fd].used = conn[fd].pace = 0;
           event.data.fd = fd;
           epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event);
         }
@@ -125,9 +163,9 @@ int main(void) {
       }
       int got = recv(fd, conn[fd].data + conn[fd].used, BUFFER - conn[fd].used, 0);
       if (got < 0 && errno == EAGAIN) continue;
-      if (got <= 0) { close(fd); continue; }
+      if (got <= 0) { forget(fd); continue; }
       conn[fd].used += got;
-      if (serve(fd)) close(fd);
+      if (serve(fd)) forget(fd);
     }
   }
 }

@@ -1,13 +1,15 @@
 """What `bench/gateway.py` uses where there is no C compiler: `mock_upstream.c` and `load.c` in asyncio.
 
 python bench/mock_upstream.py serve                                    prints its port
-python bench/mock_upstream.py load PORT CONNECTIONS SECONDS REQUEST_FILE
+python bench/mock_upstream.py load PORT CONNECTIONS SECONDS REQUEST_FILE [STAGGER [COUNT]]
 """
 
 import asyncio
 import json
 import sys
 import time
+from collections.abc import Iterator
+from itertools import cycle
 from pathlib import Path
 
 import uvloop
@@ -47,17 +49,29 @@ class Mock(asyncio.Protocol):
             body, self.data = self.data[end + 4 : total], self.data[total:]
             if b'"stream":true' in body or b'"stream": true' in body:
                 self.transport.write(STREAM_HEAD)
-                for chunk in CHUNKS:
-                    self.transport.write(chunk)
+                wish = body.find(b'"pace-')
+                if wish >= 0:
+                    self.paced(int(body[wish + 6 : body.index(b'"', wish + 6)]) / 1000, 0, time.perf_counter())
+                else:
+                    for chunk in CHUNKS:
+                        self.transport.write(chunk)
             else:
                 self.transport.write(ANSWER)
+
+    def paced(self, pace: float, at: int, due: float) -> None:
+        """Send chunk `at`, and the next one `pace` seconds after it was due."""
+        self.transport.write(CHUNKS[at])
+        if at + 1 < len(CHUNKS):
+            due += pace
+            asyncio.get_running_loop().call_later(due - time.perf_counter(), self.paced, pace, at + 1, due)
 
 
 class Load(asyncio.Protocol):
     """Asks again and again."""
 
-    request = b""
+    requests: Iterator[bytes]
     finished = failed = events = 0
+    fewest = sys.maxsize
     first: list[float] = []  # noqa: RUF012
     total: list[float] = []  # noqa: RUF012
 
@@ -69,7 +83,7 @@ class Load(asyncio.Protocol):
         self.data = b""
         self.began = time.perf_counter()
         self.seen = 0.0
-        self.transport.write(self.request)
+        self.transport.write(next(Load.requests))
 
     def data_received(self, data: bytes) -> None:
         if not self.seen:
@@ -86,7 +100,9 @@ class Load(asyncio.Protocol):
             return
         Load.finished += 1
         Load.failed += not self.data.startswith(b"HTTP/1.1 200")
-        Load.events += self.data.count(b"data:")
+        events = self.data.count(b"data:")
+        Load.events += events
+        Load.fewest = min(Load.fewest, events)
         Load.first.append((self.seen - self.began) * 1000)
         Load.total.append((time.perf_counter() - self.began) * 1000)
         self.ask()
@@ -101,13 +117,18 @@ async def serve() -> None:
     await server.serve_forever()
 
 
-async def load(port: int, connections: int, seconds: float, request: bytes) -> None:
-    Load.request = request
+async def load(port: int, connections: int, seconds: float, data: bytes, stagger: float = 0, count: int = 1) -> None:
+    size = len(data) // count
+    Load.requests = cycle([data[at : at + size] for at in range(0, len(data), size)])
     loop = asyncio.get_running_loop()
     began = loop.time()
-    made = [await loop.create_connection(Load, "127.0.0.1", port) for _ in range(connections)]
-    await asyncio.sleep(seconds)
+    made = []
+    for number in range(connections):
+        await asyncio.sleep(began + number * stagger / 1000 - loop.time())
+        made.append(await loop.create_connection(Load, "127.0.0.1", port))
+    await asyncio.sleep(began + seconds - loop.time())
     result = {"finished": Load.finished, "seconds": loop.time() - began, "events": Load.events, "failed": Load.failed}
+    result["fewest"] = Load.fewest if Load.finished else 0
     for name, values in (("first", sorted(Load.first)), ("total", sorted(Load.total))):
         for percent in (50, 99):
             result[f"{name}_p{percent}"] = values[len(values) * percent // 100] if values else -1
@@ -120,4 +141,7 @@ if __name__ == "__main__":
     if sys.argv[1] == "serve":
         uvloop.run(serve())
     else:
-        uvloop.run(load(int(sys.argv[2]), int(sys.argv[3]), float(sys.argv[4]), Path(sys.argv[5]).read_bytes()))
+        _, _, port, connections, seconds, file, *more = sys.argv
+        stagger = float(more[0]) if more else 0
+        count = int(more[1]) if len(more) > 1 else 1
+        uvloop.run(load(int(port), int(connections), float(seconds), Path(file).read_bytes(), stagger, count))
