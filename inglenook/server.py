@@ -126,7 +126,7 @@ async def open_house(settings: Settings, *, take_over: bool = True) -> AsyncIter
         await ledger.start()
         stack.push_async_callback(ledger.stop)
         gateway = Gateway(accounts, catalogue, ledger)
-        chat = Chat(store, runs, gateway, catalogue)
+        chat = Chat(store, runs, gateway)
         accounts.on_user_deleted(chat.forget_user)
         if take_over:
             await runs.start()

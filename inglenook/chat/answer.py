@@ -32,7 +32,7 @@ from inglenook.models.calls import (
     Timings,
     Usage,
 )
-from inglenook.models.catalogue import Catalogue
+from inglenook.models.catalogue import Entry
 from inglenook.runs.kinds import RunContext, RunEvent
 from inglenook.store.database import Store
 
@@ -74,9 +74,7 @@ class ChatAnswer:
     name = KIND
     on_crash: Literal["resume", "interrupt"] = "interrupt"
 
-    def __init__(
-        self, store: Store, gateway: Gateway, catalogue: Catalogue, *, erase: Callable[[Session, str], None]
-    ) -> None:
+    def __init__(self, store: Store, gateway: Gateway, *, erase: Callable[[Session, str], None]) -> None:
         """
         Args:
             erase: Empties the journal of a run, for answers that are deleted while they are written.
@@ -84,7 +82,6 @@ class ChatAnswer:
         self._store = store
         self._erase = erase
         self._gateway = gateway
-        self._catalogue = catalogue
 
     def fold(self, state: dict[str, Any], event: RunEvent) -> dict[str, Any]:
         """The state after `event`."""
@@ -115,11 +112,14 @@ class ChatAnswer:
         call = Call(
             operation=Operation.CHAT,
             model=task.model,
-            decode=lambda: self._request(task),
+            decode=lambda: _request(task),
+            tailored=lambda entry: _request(task, entry),
+            conversation=run.input["conversation_id"],
             principal=run.actor,
             source="chat",
             run_id=run.run_id,
         )
+        draft.asked_at = now_ms()
         try:
             deltas.add("reasoning", draft.reasoning)
             deltas.add("text", draft.text)
@@ -135,14 +135,6 @@ class ChatAnswer:
             await run.append(RunEvent(type="chat.usage", payload=usage))
         output = {"message_id": task.message_id, "finish_reason": draft.finish_reason}
         await run.finish(output, project=lambda session: self._complete(session, run.run_id, draft, usage))
-
-    def _request(self, task: _Task) -> ChatRequest:
-        if not task.continues:
-            return prompt.request(task.branch, task.settings)
-        entry = self._catalogue.resolve(task.draft.model)
-        capabilities = entry.facts.capabilities
-        prefill = (entry.local or "prefill" in capabilities) and "thinking" not in capabilities
-        return prompt.continuation(task.branch, task.settings, prefill=prefill)
 
     def settle(self, session: Session, run_id: str, status: str, state: dict[str, Any], error: str | None) -> None:
         """Keep in the message what had arrived, and say why there is no more."""
@@ -191,6 +183,15 @@ def _read_task(session: Session, run_id: str, given: dict[str, Any]) -> _Task:
     )
 
 
+def _request(task: _Task, entry: Entry | None = None) -> ChatRequest:
+    """What to ask, and of whom: how an answer is continued depends on the model."""
+    if not task.continues:
+        return prompt.request(task.branch, task.settings)
+    capabilities = entry.facts.capabilities if entry is not None else frozenset()
+    prefill = entry is not None and (entry.local or "prefill" in capabilities) and "thinking" not in capabilities
+    return prompt.continuation(task.branch, task.settings, prefill=prefill)
+
+
 def _take(draft: Draft, deltas: Deltas, event: Event) -> RunEvent | None:
     """Note what came; returns what the journal is to be told of it besides deltas."""
     match event:
@@ -199,7 +200,7 @@ def _take(draft: Draft, deltas: Deltas, event: Event) -> RunEvent | None:
         case ReasoningDelta(text=text):
             deltas.add("reasoning", draft.add_reasoning(text))
         case Routed():
-            draft.model, draft.asked_at = event.model, now_ms()
+            draft.model = event.model
             started = {"model": event.model, "provider": event.provider, "reasons": event.reasons}
             return RunEvent(type="chat.started", payload=started)
         case Notice():

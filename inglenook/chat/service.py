@@ -16,7 +16,6 @@ from inglenook.conversations.tables import ConversationRow, MessageRow
 from inglenook.gateway.gateway import Gateway
 from inglenook.kit.errors import BadInput, Conflict, Unavailable
 from inglenook.kit.ids import new_id
-from inglenook.models.catalogue import Catalogue
 from inglenook.runs.errors import RunEnded
 from inglenook.runs.service import Runs
 from inglenook.store.database import Store, after_commit
@@ -51,12 +50,12 @@ class Chat:
     Questions, answers and their runs come to be in one transaction, after every check has passed.
     """
 
-    def __init__(self, store: Store, runs: Runs, gateway: Gateway, catalogue: Catalogue) -> None:
+    def __init__(self, store: Store, runs: Runs, gateway: Gateway) -> None:
         self._store = store
         self._runs = runs
         self._cancelling: set[asyncio.Task[None]] = set()
         self.models = ChatModels(store, gateway)
-        runs.register(ChatAnswer(store, gateway, catalogue, erase=runs.erase))
+        runs.register(ChatAnswer(store, gateway, erase=runs.erase))
 
     # ------------------------------------------------------------------------------------------ conversations
 

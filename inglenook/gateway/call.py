@@ -1,7 +1,7 @@
 """A call on its way through the gateway, and what became of it."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from msgspec import Struct, field
 
@@ -9,7 +9,7 @@ from inglenook.accounts.principal import Principal
 from inglenook.kit.errors import InglenookError
 from inglenook.kit.ids import new_id
 from inglenook.kit.time import now_ms
-from inglenook.models.calls import Operation, Passthrough, Request, Timings, Usage
+from inglenook.models.calls import Event, Operation, Passthrough, Request, Timings, Usage
 from inglenook.models.catalogue import Entry
 
 
@@ -29,6 +29,10 @@ class Call(Struct, kw_only=True):
         conversation: What binds calls that share a long beginning, so that a route can keep them where the
             provider's cache is warm.
         app_id: The app it is made for, if it is.
+        tags: What the caller says of the call, for the conditions of routes.
+        cache: What a kept answer to the same call may do: `use` it, `renew` it (ask, and keep what comes), or `off`.
+        tailored: Gives the request for the target that is asked, where it depends on who answers; then `decode` is
+            for those who only look on.
     """
 
     operation: Operation
@@ -43,6 +47,9 @@ class Call(Struct, kw_only=True):
     needs: frozenset[str] = frozenset()
     conversation: str | None = None
     app_id: str | None = None
+    tags: frozenset[str] = frozenset()
+    cache: Literal["use", "renew", "off"] = "use"
+    tailored: Callable[[Entry], Request] | None = None
     id: str = field(default_factory=lambda: new_id("call"))
 
 
@@ -69,8 +76,15 @@ class Plan(Protocol):
         ...
 
     @property
+    def direct(self) -> bool:
+        """Whether nobody can be asked after the first: its error is the answer, and its events need not wait for the
+        first of them."""
+        ...
+
+    @property
     def first_byte_timeout(self) -> float | None:
-        """Seconds a target may take until its first event, before the next one is asked; None: its provider's own."""
+        """Seconds the target that was asked last may take until its answer begins, before the next one is asked;
+        None: its provider's own."""
         ...
 
     def first(self, exchange: "Exchange") -> Candidate:
@@ -82,7 +96,7 @@ class Plan(Protocol):
         ...
 
     def next(self, exchange: "Exchange", failed: Candidate, error: InglenookError) -> tuple[Candidate, float] | None:
-        """Whom to ask after `failed` raised `error` before its first event, and after how many seconds; None: nobody,
+        """Whom to ask after `failed` raised `error` before its answer began, and after how many seconds; None: nobody,
         the error stands."""
         ...
 
@@ -91,7 +105,8 @@ class Plan(Protocol):
         ...
 
     def ended(self, candidate: Candidate, exchange: "Exchange", error: BaseException | None, first_ms: float) -> None:
-        """It answered, failed, or was left alone; exactly once for every `began`. `first_ms`: until its first event."""
+        """It answered, failed, or was left alone; exactly once for every `began`. `first_ms`: until its answer began,
+        0 if it did not."""
         ...
 
 
@@ -107,6 +122,10 @@ class Exchange(Struct, kw_only=True):
             `why`, such as `{"step": "route", "why": "named"}` or `{"step": "attempt", "why": "failed", …}`.
         meter: What the `meter` step keeps between its looks at a call.
         reservations: What the `budget` step holds for the call until it is settled.
+        answer: The whole answer, when it is there already and nobody need be asked. Steps that hold something for a
+            call (`budget`) then hold nothing.
+        kept: Where the events of the answer gather, if somebody wants them when it is whole.
+        prompt_tokens: Our own count of the prompt, -1 until somebody needs it (`estimate.prompt_tokens`).
         cost: In billionths of the currency unit, set when the call is settled; None: no price is known.
         started_at, first_event_at, ended_at: Milliseconds since the epoch; `first_event_at` 0 until then.
     """
@@ -123,6 +142,9 @@ class Exchange(Struct, kw_only=True):
     finish_reason: str | None = None
     meter: Any = None
     reservations: Any = None
+    answer: list[Event] | None = None
+    kept: list[Event] | None = None
+    prompt_tokens: int = -1
     cost: int | None = None
     started_at: int = field(default_factory=now_ms)
     first_event_at: int = 0

@@ -8,6 +8,7 @@ from typing import Any
 
 import orjson
 
+from inglenook.gateway.call import Exchange
 from inglenook.models.calls import (
     ChatRequest,
     CompletionRequest,
@@ -22,14 +23,49 @@ _BYTES_PER_TOKEN = 4
 _PER_MESSAGE = 4
 #: What an image is taken for.
 _PER_IMAGE = 768
-#: Fields of a body that are no part of the prompt.
 _IMAGE_PREFIX = "data:"
-_PROMPT_FIELDS = ("messages", "prompt", "suffix", "input", "tools", "functions")
+#: Fields of the bodies of OpenAI's, Anthropic's and rerank protocols that are a part of the prompt.
+_PROMPT_FIELDS = (
+    "messages",
+    "prompt",
+    "suffix",
+    "input",
+    "instructions",
+    "system",
+    "tools",
+    "functions",
+    "query",
+    "documents",
+)
+_LIMIT_FIELDS = ("max_completion_tokens", "max_output_tokens", "max_tokens")
 
 
 def tokens(size: int) -> int:
     """Tokens of a text of `size` UTF-8 bytes."""
     return -(-size // _BYTES_PER_TOKEN)
+
+
+def prompt_tokens(exchange: Exchange) -> int:
+    """Tokens the prompt of a call is about to bring: counted once, when somebody first wants to know."""
+    counted = exchange.prompt_tokens
+    if counted < 0:
+        call = exchange.call
+        counted = body_tokens(call.passthrough.body) if call.passthrough else request_tokens(call.decode())
+        exchange.prompt_tokens = counted
+    return counted
+
+
+def answer_limit(exchange: Exchange) -> int | None:
+    """Tokens the caller lets an answer have at most; None: it set no limit."""
+    call = exchange.call
+    if call.passthrough is not None:
+        body = call.passthrough.body
+        for name in _LIMIT_FIELDS:
+            if type(limit := body.get(name)) is int:
+                return limit
+        return None
+    request = call.decode()
+    return request.sampling.max_tokens if isinstance(request, ChatRequest | CompletionRequest) else None
 
 
 def request_tokens(request: Request) -> int:
@@ -52,7 +88,7 @@ def request_tokens(request: Request) -> int:
 
 
 def body_tokens(body: dict[str, Any]) -> int:
-    """Tokens the prompt in a body of OpenAI's protocols brings."""
+    """Tokens the prompt in a body of OpenAI's, Anthropic's or a rerank protocol brings."""
     return tokens(sum(_size(body[name]) for name in _PROMPT_FIELDS if name in body))
 
 

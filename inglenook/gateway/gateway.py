@@ -2,7 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from functools import partial
 from time import monotonic
 
 from msgspec import structs
@@ -50,7 +51,19 @@ Events = AsyncGenerator[Event, None]
 class Gateway:
     """Every call to a model goes through `call`; the steps it passes are in `steps`, in this order."""
 
-    def __init__(self, accounts: Accounts, catalogue: Catalogue, ledger: Ledger) -> None:
+    def __init__(
+        self,
+        accounts: Accounts,
+        catalogue: Catalogue,
+        ledger: Ledger,
+        *,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        """
+        Args:
+            sleep: How to wait before a target is asked again.
+        """
+        self.sleep = sleep
         self._key = Key(accounts)
         self._route = Route(accounts, catalogue)
         self.budget = Budget(ledger)
@@ -74,13 +87,13 @@ class Gateway:
         passage = Passage(self, call)
         try:
             await passage.open()
-            first, events = await passage.begin()
+            before, events = await passage.begin()
             yield passage.routed()
             see = passage.see
             try:
-                if first is not None:
-                    see(first)
-                    yield first
+                for event in before:
+                    see(event)
+                    yield event
                 async for event in events:
                     see(event)
                     yield event
@@ -107,12 +120,11 @@ class Gateway:
             if found is not None:
                 events = [passage.routed(), *found]
             else:
-                first, stream = await passage.begin()
-                events = [passage.routed()]
+                before, stream = await passage.begin()
+                events = [passage.routed(), *before]
                 try:
-                    if first is not None:
-                        passage.see(first)
-                        events.append(first)
+                    for event in before:
+                        passage.see(event)
                     async for event in stream:
                         passage.see(event)
                         events.append(event)
@@ -175,45 +187,53 @@ class Passage:
                 await waiting
             self._opened += 1
 
-    async def begin(self) -> tuple[Event | None, Events]:
-        """Ask the targets in turn until one answers; gives its first event, if it had to be waited for here."""
-        plan = self.exchange.plan
+    async def begin(self) -> tuple[Sequence[Event], Events]:
+        """Ask the targets in turn until one answers; gives the events up to the first of its answer, if they had to be
+        waited for here, and then the rest."""
+        exchange = self.exchange
+        if exchange.answer is not None:
+            return exchange.answer, _nothing_more()
+        plan = exchange.plan
         assert plan is not None
-        candidate = plan.first(self.exchange)
-        if len(plan.candidates) == 1 and plan.first_byte_timeout is None:
-            # Nothing to choose from: what it raises is the answer, and its first event may come to the caller directly.
-            return None, self._ask(candidate, copy=False)
+        candidate = plan.first(exchange)
+        if plan.direct:
+            return (), self._ask(candidate, copy=False)
         while True:
             events = self._ask(candidate, copy=True)
+            timeout = plan.first_byte_timeout
             try:
-                async with asyncio.timeout(plan.first_byte_timeout):
-                    first = await anext(events)
-            except (InglenookError, TimeoutError, StopAsyncIteration) as error:
+                if timeout is None:
+                    before = await _beginning(events)
+                else:
+                    async with asyncio.timeout(timeout):
+                        before = await _beginning(events)
+            except (InglenookError, TimeoutError) as error:
                 candidate = await self._after(candidate, error)
             else:
                 self._first_ms = (monotonic() - self._asked_at) * 1000
-                return first, events
+                return before, events
 
     async def relay(self) -> list[Event] | None:
         """The whole answer passed through, if that is possible: as `begin`, but without a stream between."""
-        plan, passthrough = self.exchange.plan, self.exchange.call.passthrough
+        exchange = self.exchange
+        plan, passthrough = exchange.plan, exchange.call.passthrough
         assert plan is not None
-        if passthrough is None or passthrough.stream or self._gateway.needs_text:
+        if exchange.answer is not None or passthrough is None or passthrough.stream or self._gateway.needs_text:
             return None
-        candidates = plan.candidates
-        for candidate in candidates:
+        for candidate in plan.candidates:
             provider = candidate.entry.provider
             if passthrough.wire not in provider.wires or not hasattr(provider, "relay"):
                 return None
-        candidate = plan.first(self.exchange)
+        candidate = plan.first(exchange)
         while True:
-            job = self._job(candidate, copy=len(candidates) > 1)
+            job = self._job(candidate, copy=not plan.direct)
             self._note(candidate)
+            timeout = plan.first_byte_timeout
             try:
-                if plan.first_byte_timeout is None:
+                if timeout is None:
                     events: list[Event] = await candidate.entry.provider.relay(job)  # type: ignore[attr-defined]
                 else:
-                    async with asyncio.timeout(plan.first_byte_timeout):
+                    async with asyncio.timeout(timeout):
                         events = await candidate.entry.provider.relay(job)  # type: ignore[attr-defined]
             except (InglenookError, TimeoutError) as error:
                 candidate = await self._after(candidate, error)
@@ -237,6 +257,8 @@ class Passage:
                 self._first_ms = (monotonic() - self._asked_at) * 1000
         for watch in self._gateway.watching:
             watch(exchange, event)
+        if exchange.kept is not None:
+            exchange.kept.append(event)
         if kind is Raw:
             self._whole = True
         elif kind in _LAST:
@@ -280,7 +302,7 @@ class Passage:
         return candidate.entry.provider.stream(job)  # type: ignore[return-value]
 
     def _job(self, candidate: Candidate, *, copy: bool) -> Job:
-        """What the candidate is asked. With `copy`, another one may have to be asked after it."""
+        """What the candidate is asked. With `copy`, somebody may have to be asked after it."""
         call, entry = self.exchange.call, candidate.entry
         passthrough = call.passthrough
         if passthrough is not None:
@@ -291,7 +313,7 @@ class Passage:
         job = Job(
             model=entry.upstream,
             stream=call.stream,
-            decode=call.decode,
+            decode=call.decode if call.tailored is None else partial(call.tailored, entry),
             passthrough=passthrough,
             operation=call.operation,
             key=candidate.key,
@@ -304,7 +326,7 @@ class Passage:
         exchange = self.exchange
         exchange.target, exchange.key = candidate.entry, candidate.key
         exchange.attempts += 1
-        self._asked, self._asked_at = candidate, monotonic()
+        self._asked, self._asked_at, self._first_ms = candidate, monotonic(), 0.0
         assert exchange.plan is not None
         exchange.plan.began(candidate, exchange)
 
@@ -315,7 +337,7 @@ class Passage:
         self.exchange.plan.ended(candidate, self.exchange, error, self._first_ms)
 
     async def _after(self, candidate: Candidate, error: Exception) -> Candidate:
-        """The next one to ask after one failed before it began to answer.
+        """The next one to ask after one failed before its answer began.
 
         Raises:
             InglenookError: the error, where nobody is left or nobody can do better.
@@ -323,8 +345,7 @@ class Passage:
         entry = candidate.entry
         if isinstance(error, TimeoutError):
             error = UpstreamTimeout(f"'{entry.name}' did not begin to answer in time")
-        elif not isinstance(error, InglenookError):
-            error = UpstreamFailed(f"the provider of '{entry.name}' answered with nothing")
+        assert isinstance(error, InglenookError)
         self._leave(error)
         exchange = self.exchange
         assert exchange.plan is not None
@@ -335,5 +356,21 @@ class Passage:
         exchange.reasons.append({"step": "attempt", "why": "failed", **failed})
         following, wait = follower
         if wait:
-            await asyncio.sleep(wait)
+            await self._gateway.sleep(wait)
         return following
+
+
+async def _beginning(events: Events) -> list[Event]:
+    """The events up to the first that is a part of the answer."""
+    before: list[Event] = []
+    async for event in events:
+        before.append(event)
+        if type(event) not in _AROUND:
+            return before
+    raise UpstreamFailed("the provider answered with nothing")
+
+
+async def _nothing_more() -> Events:
+    """No events."""
+    return
+    yield

@@ -78,7 +78,7 @@ async def open_rooms(
         stack.push_async_callback(ledger.stop)
         gateway = Gateway(accounts, catalogue, ledger)
         runs = Runs(store, Blobs(folder / "blobs"))
-        chat = Chat(store, runs, gateway, catalogue)
+        chat = Chat(store, runs, gateway)
         accounts.on_user_deleted(chat.forget_user)
         await runs.start()
         stack.push_async_callback(runs.stop, 0.1)

@@ -47,12 +47,16 @@ class Budget(Step):
         return spending
 
     def open(self, exchange: Exchange) -> None:
-        """Reserve."""
+        """Reserve; an answer that is there already takes nothing."""
+        if exchange.answer is not None:
+            return
         assert exchange.principal is not None
         self.spent(exchange.principal.user_id).reserved += 1
 
     def close(self, exchange: Exchange, outcome: Outcome) -> None:
         """Settle. The meter closed before us and has set the usage."""
+        if exchange.answer is not None:
+            return
         assert exchange.principal is not None
         spending = self.spent(exchange.principal.user_id)
         spending.reserved -= 1

@@ -150,13 +150,6 @@ class Meter(Step):
             if outcome.status == "failed" and not exchange.first_event_at:
                 usage = Usage()  # the provider did nothing
             else:
-                usage = Usage(input=_input(exchange), output=reading.output_tokens(), estimated=True)
+                usage = Usage(input=estimate.prompt_tokens(exchange), output=reading.output_tokens(), estimated=True)
         exchange.usage = usage
         return usage
-
-
-def _input(exchange: Exchange) -> int:
-    call = exchange.call
-    if call.passthrough is not None:
-        return estimate.body_tokens(call.passthrough.body)
-    return estimate.request_tokens(call.decode())

@@ -29,6 +29,7 @@ class Single:
 
     __slots__ = ("_only",)
 
+    direct = True
     first_byte_timeout: float | None = None
 
     def __init__(self, entry: Entry) -> None:
