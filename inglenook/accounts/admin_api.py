@@ -5,11 +5,11 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Query, Request, Response
 
 from inglenook.accounts import audit, passwords
+from inglenook.accounts.keys import Secret
 from inglenook.accounts.permissions import needs
 from inglenook.accounts.principal import CONSOLE, Principal, Thing, Verb
 from inglenook.accounts.schemas import (
     AuditRecord,
-    Budget,
     GrantInfo,
     GroupInfo,
     GroupPatch,
@@ -39,7 +39,8 @@ def _accounts(request: Request) -> Accounts:
 TheAccounts = Annotated[Accounts, Depends(_accounts)]
 ReadsUsers = Annotated[Principal, needs(Verb.READ, "user")]
 ManagesUsers = Annotated[Principal, needs(Verb.MANAGE, "user")]
-ReadsGroups = Annotated[Principal, needs(Verb.READ, "group")]
+ReadsSomeGroups = Annotated[Principal, needs(Verb.READ, "group", some=True)]
+EditsSomeGroups = Annotated[Principal, needs(Verb.EDIT, "group", some=True)]
 ManagesGroups = Annotated[Principal, needs(Verb.MANAGE, "group")]
 ReadsGrants = Annotated[Principal, needs(Verb.READ, "grant")]
 ManagesGrants = Annotated[Principal, needs(Verb.MANAGE, "grant")]
@@ -59,14 +60,19 @@ async def make_user(
     response.headers["cache-control"] = "no-store"
     generated = passwords.generate() if body.password is None else None
     user = await accounts.users.create(
-        principal, body.name, generated or body.password or "", body.role, display_name=body.display_name
+        principal,
+        body.name,
+        generated or body.password or "",
+        body.role,
+        display_name=body.display_name,
+        email=body.email,
     )
     return NewUser(**_user(accounts, user).model_dump(), password=generated)
 
 
 @router.patch("/users/{user_id}")
 async def change_user(user_id: str, body: UserPatch, principal: ManagesUsers, accounts: TheAccounts) -> UserInfo:
-    """Change a user's role, display name or password, or disable them."""
+    """Change a user's role, names, address, team or password, or disable them."""
     return _user(accounts, await accounts.users.change(principal, user_id, body.changes()))
 
 
@@ -85,36 +91,58 @@ async def make_key_for_user(
         # With somebody's key one reads their conversations, which administrators may not.
         raise Forbidden("a key is made by the user it is for, or by `inglenook key add` on the server")
     response.headers["cache-control"] = "no-store"
-    key, secret = await accounts.keys.create(principal, user_id, body.name, expires_at=body.expires_at)
-    return NewKey(**KeyInfo.model_validate(key).model_dump(), key=secret)
+    return new_key(await accounts.keys.create(principal, user_id, body.name, **key_fields(body)))
+
+
+@router.get("/users/{user_id}/keys")
+async def list_keys_of_user(user_id: str, _: ManagesUsers, accounts: TheAccounts) -> list[KeyInfo]:
+    """A user's keys, oldest first."""
+    return [KeyInfo.model_validate(key) for key in await accounts.keys.of(user_id)]
 
 
 @router.get("/groups")
-async def list_groups(_: ReadsGroups, accounts: TheAccounts) -> list[GroupInfo]:
-    """All groups, oldest first."""
-    return [_group(group) for group in accounts.groups.everyone()]
+async def list_groups(principal: ReadsSomeGroups, accounts: TheAccounts) -> list[GroupInfo]:
+    """The groups one may see, oldest first: all of them, to administrators."""
+    may = accounts.grants.may
+    return [
+        _group(group) for group in accounts.groups.everyone() if may(principal, Verb.READ, Thing("group", group.id))
+    ]
 
 
 @router.post("/groups", status_code=201)
 async def make_group(body: NewGroupRequest, principal: ManagesGroups, accounts: TheAccounts) -> GroupInfo:
-    """Make a group; with a budget it is a team."""
-    made = await accounts.groups.create(principal, body.name, members=body.members, **_budget_fields(body.budget))
-    return _group(made)
+    """Make a group."""
+    return _group(await accounts.groups.create(principal, body.name, members=body.members))
 
 
 @router.patch("/groups/{group_id}")
 async def change_group(group_id: str, body: GroupPatch, principal: ManagesGroups, accounts: TheAccounts) -> GroupInfo:
-    """Change a group's name, members or budget."""
-    changes = body.changes()
-    if "budget" in changes:
-        changes.update(_budget_fields(changes.pop("budget")))
-    return _group(await accounts.groups.change(principal, group_id, changes))
+    """Change a group's name or members."""
+    return _group(await accounts.groups.change(principal, group_id, body.changes()))
 
 
 @router.delete("/groups/{group_id}", status_code=204)
 async def delete_group(group_id: str, principal: ManagesGroups, accounts: TheAccounts) -> None:
-    """Delete a group; its members stay."""
+    """Delete a group with its keys; its members stay."""
     await accounts.groups.delete(principal, group_id)
+
+
+@router.get("/groups/{group_id}/keys")
+async def list_keys_of_group(group_id: str, principal: EditsSomeGroups, accounts: TheAccounts) -> list[KeyInfo]:
+    """A team's own keys, oldest first."""
+    accounts.grants.require(principal, Verb.EDIT, Thing("group", group_id))
+    return [KeyInfo.model_validate(key) for key in await accounts.keys.of(group_id)]
+
+
+@router.post("/groups/{group_id}/keys", status_code=201)
+async def make_key_for_group(
+    group_id: str, body: NewKeyRequest, principal: EditsSomeGroups, accounts: TheAccounts, response: Response
+) -> NewKey:
+    """Make a key for a team. The answer is the only one that holds the key."""
+    accounts.grants.require(principal, Verb.EDIT, Thing("group", group_id))
+    no_key_makes_keys(principal)
+    response.headers["cache-control"] = "no-store"
+    return new_key(await accounts.keys.create(principal, group_id, body.name, **key_fields(body)))
 
 
 @router.get("/grants")
@@ -149,26 +177,32 @@ async def read_audit(
     return [AuditRecord.model_validate(entry) for entry in page]
 
 
+def new_key(made: Secret) -> NewKey:
+    """A key that was just made, or has a new secret."""
+    return NewKey(**KeyInfo.model_validate(made.key).model_dump(), key=made.secret)
+
+
+def key_fields(body: NewKeyRequest) -> dict[str, Any]:
+    """What a key to make has besides its name."""
+    return {"expires_at": body.expires_at, "models": body.models}
+
+
+def no_key_makes_keys(principal: Principal) -> None:
+    """Refuse a principal that came by an API key.
+
+    Raises:
+        Forbidden: it did.
+    """
+    if principal.key_id is not None:
+        raise Forbidden("an API key cannot make another one; sign in with your password")
+
+
 def _user(accounts: Accounts, user: User) -> UserInfo:
     facts = accounts.snapshot.now.users.get(user.id)
-    return UserInfo.model_validate({**_columns(user), "groups": sorted(facts.groups) if facts else []})
-
-
-def _columns(user: User) -> dict[str, Any]:
-    return {name: getattr(user, name) for name in UserInfo.model_fields if name != "groups"}
+    of_groups = {"groups": sorted(facts.groups) if facts else [], "team_id": facts.team_id if facts else None}
+    columns = {name: getattr(user, name) for name in UserInfo.model_fields if name not in of_groups}
+    return UserInfo.model_validate({**columns, **of_groups})
 
 
 def _group(group: GroupFacts) -> GroupInfo:
-    budget = None
-    if group.budget_amount is not None:
-        budget = Budget.model_validate({"amount": group.budget_amount, "period": group.budget_period})
-    return GroupInfo(
-        id=group.id, name=group.name, members=sorted(group.members), budget=budget, created_at=group.created_at
-    )
-
-
-def _budget_fields(budget: Budget | None) -> dict[str, Any]:
-    return {
-        "budget_amount": budget.amount if budget else None,
-        "budget_period": budget.period if budget else None,
-    }
+    return GroupInfo(id=group.id, name=group.name, members=sorted(group.members), created_at=group.created_at)

@@ -5,16 +5,19 @@ The administrator's routes are in `admin_api.py` and `settings_api.py`; `router`
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 
 from inglenook import __version__
 from inglenook.accounts import admin_api, sessions, settings_api
-from inglenook.accounts.admin_api import TheAccounts
+from inglenook.accounts.admin_api import TheAccounts, key_fields, new_key, no_key_makes_keys
+from inglenook.accounts.keys import PAGE
 from inglenook.accounts.permissions import needs, public
 from inglenook.accounts.principal import Principal, Verb
 from inglenook.accounts.schemas import (
     GroupName,
     KeyInfo,
+    KeyPatch,
+    KeyRotation,
     Me,
     MePatch,
     NewKey,
@@ -25,7 +28,7 @@ from inglenook.accounts.schemas import (
     SignInRequest,
 )
 from inglenook.accounts.service import Accounts, SignedIn
-from inglenook.kit.errors import Forbidden, NotFound, Unauthenticated
+from inglenook.kit.errors import NotFound, Unauthenticated
 
 router = APIRouter(prefix="/api/v1", tags=["accounts"])
 router.include_router(admin_api.router)
@@ -101,7 +104,21 @@ async def change_password(
 @router.get("/keys")
 async def list_keys(principal: Annotated[Principal, needs(Verb.READ, "key")], accounts: TheAccounts) -> list[KeyInfo]:
     """One's own keys."""
-    return [KeyInfo.model_validate(key) for key in await accounts.keys.of_user(principal.user_id)]
+    return [KeyInfo.model_validate(key) for key in await accounts.keys.of(principal.user_id)]
+
+
+@router.get("/keys/everyone")
+async def list_all_keys(
+    _: Annotated[Principal, needs(Verb.MANAGE, "user")],
+    accounts: TheAccounts,
+    before: str | None = None,
+    search: Annotated[str, Query(max_length=120)] = "",
+    limit: Annotated[int, Query(ge=1, le=PAGE)] = PAGE,
+) -> list[KeyInfo]:
+    """The keys of all users and teams, newest first; `before` is the id of the last key of the page before, `search`
+    is part of a key's name or its whole `prefix`."""
+    page = await accounts.keys.page(before=before, search=search, limit=limit)
+    return [KeyInfo.model_validate(key) for key in page]
 
 
 @router.post("/keys", status_code=201, dependencies=[NEVER_STORED])
@@ -109,10 +126,26 @@ async def make_key(
     body: NewKeyRequest, principal: Annotated[Principal, needs(Verb.CREATE, "key")], accounts: TheAccounts
 ) -> NewKey:
     """Make a key for oneself. The answer is the only one that holds the key."""
-    if principal.key_id is not None:
-        raise Forbidden("an API key cannot make another one; sign in with your password")
-    key, secret = await accounts.keys.create(principal, principal.user_id, body.name, expires_at=body.expires_at)
-    return NewKey(**KeyInfo.model_validate(key).model_dump(), key=secret)
+    no_key_makes_keys(principal)
+    return new_key(await accounts.keys.create(principal, principal.user_id, body.name, **key_fields(body)))
+
+
+@router.patch("/keys/{key_id}")
+async def change_key(
+    key_id: str, body: KeyPatch, principal: Annotated[Principal, needs(Verb.EDIT, "key")], accounts: TheAccounts
+) -> KeyInfo:
+    """Change a key's name, expiry or allowed models."""
+    no_key_makes_keys(principal)
+    return KeyInfo.model_validate(await accounts.keys.change(principal, key_id, body.changes()))
+
+
+@router.post("/keys/{key_id}/rotate", dependencies=[NEVER_STORED])
+async def rotate_key(
+    key_id: str, body: KeyRotation, principal: Annotated[Principal, needs(Verb.MANAGE, "key")], accounts: TheAccounts
+) -> NewKey:
+    """Give a key a new secret. The answer is the only one that holds it."""
+    no_key_makes_keys(principal)
+    return new_key(await accounts.keys.rotate(principal, key_id, overlap=body.overlap))
 
 
 @router.delete("/keys/{key_id}", status_code=204)

@@ -8,7 +8,8 @@
 | model | everything | USE, by a seeded grant to everyone | - | by an administrator |
 | hub | everything | READ | - | by an administrator |
 | engine | everything | READ | - | - |
-| provider, user, group, grant, audit, settings, server | everything | nothing | - | - |
+| group | everything | nothing | - | by an administrator |
+| provider, user, grant, audit, settings, server | everything | nothing | - | - |
 
 - Verbs imply others: MANAGE everything, EDIT also READ and USE. Who may USE a model may READ its facts.
 - A thing with `owner_id` belongs to that user. Of the kinds people own, `Thing(kind)` without id and owner asks about
@@ -18,6 +19,8 @@
   only the owner of a piece of content can grant on it.
 - Rights are those of now, not of the moment the principal was made: a user who was disabled, deleted or demoted, or
   whose key was revoked, has lost them, also in a run that started before.
+- Who may EDIT a group makes and revokes the team's own keys. Such a key may what everyone and the group were granted,
+  and owns no content.
 - A named account of the server (its id is not a user's: `console`, `open-ollama`) has the role it is made with, what
   everyone was granted, and explicit grants.
 """
@@ -58,6 +61,7 @@ class Kind(NamedTuple):
         grantable: Explicit grants are possible: on single things by their owner where it is `owned`, else by an
             administrator.
         use_shows: Who may USE one may READ it.
+        personal: Only people own things of it, and named accounts; a team's key does not.
     """
 
     owned: bool = False
@@ -65,16 +69,17 @@ class Kind(NamedTuple):
     members: frozenset[Verb] = _NOTHING
     grantable: bool = False
     use_shows: bool = False
+    personal: bool = False
 
 
-_CONTENT = Kind(owned=True, admin=False, grantable=True)
+_CONTENT = Kind(owned=True, admin=False, grantable=True, personal=True)
 _SERVER = Kind()
 KINDS: dict[str, Kind] = {
     "conversation": _CONTENT,
     "message": _CONTENT,
     "run": _CONTENT,
     "file": _CONTENT,
-    "me": Kind(owned=True, admin=False),
+    "me": Kind(owned=True, admin=False, personal=True),
     "key": Kind(owned=True),
     "usage": Kind(owned=True),
     "model": Kind(grantable=True, use_shows=True),
@@ -82,7 +87,7 @@ KINDS: dict[str, Kind] = {
     "engine": Kind(members=frozenset({Verb.READ})),
     "provider": _SERVER,
     "user": _SERVER,
-    "group": _SERVER,
+    "group": Kind(grantable=True),
     "grant": _SERVER,
     "audit": _SERVER,
     "settings": _SERVER,
@@ -107,7 +112,8 @@ class Grants:
         if standing is None:
             return False
         role, groups = standing
-        if rules.owned and (thing.owner_id == principal.user_id or (thing.owner_id is None and thing.id is None)):
+        own = thing.owner_id == principal.user_id or (thing.owner_id is None and thing.id is None)
+        if own and rules.owned and not (rules.personal and principal.is_team):
             return True
         if rules.admin and role is Role.ADMIN:
             return True
@@ -256,12 +262,14 @@ _WANTED_SHOWN = _wanted(lambda given: IMPLIES[given] | ({Verb.READ} if given is 
 
 def _standing(snapshot: Snapshot, principal: Principal) -> tuple[Role, frozenset[str]] | None:
     """Role and groups as they are now; None for an account or key that is gone."""
-    user = snapshot.users.get(principal.user_id)
-    if user is None:
-        return None if principal.user_id.startswith("usr_") else (principal.role, principal.groups)
-    if user.disabled or (principal.key_id is not None and principal.key_id not in snapshot.live_keys):
+    if principal.key_id is not None and principal.key_id not in snapshot.live_keys:
         return None
-    return user.role, user.groups
+    user = snapshot.users.get(principal.user_id)
+    if user is not None:
+        return None if user.disabled else (user.role, user.groups)
+    if principal.is_team:
+        return (Role.MEMBER, principal.groups) if principal.user_id in snapshot.groups else None
+    return None if principal.user_id.startswith("usr_") else (principal.role, principal.groups)
 
 
 def _subjects(principal: Principal, groups: frozenset[str]) -> Iterable[Subject]:

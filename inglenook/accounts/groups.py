@@ -1,4 +1,4 @@
-"""Groups of users. A group with a budget is a team."""
+"""Groups of users. A group is a team where it pays for what its members and its own keys use."""
 
 from typing import Any
 
@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 from inglenook.accounts import audit
 from inglenook.accounts.errors import NameTaken
 from inglenook.accounts.grants import remove_grants_of
+from inglenook.accounts.limits import forget_limits, forget_limits_of_keys
 from inglenook.accounts.principal import Principal, Thing
 from inglenook.accounts.snapshot import GroupFacts, Live
 from inglenook.accounts.tables import Group, GroupMember, User
@@ -27,12 +28,11 @@ class Groups:
         """All groups, oldest first."""
         return sorted(self._live.now.groups.values(), key=lambda group: group.id)
 
-    async def create(self, actor: Principal, name: str, *, members: list[str], **fields: Any) -> GroupFacts:
+    async def create(self, actor: Principal, name: str, *, members: list[str]) -> GroupFacts:
         """Make a group.
 
         Args:
             members: Ids of users.
-            fields: `budget_amount` and `budget_period`, both or none.
 
         Raises:
             NameTaken: there is a group of that name.
@@ -40,7 +40,7 @@ class Groups:
         """
 
         def write(session: Session) -> str:
-            group = Group(id=new_id("grp"), created_at=now_ms(), **fields)
+            group = Group(id=new_id("grp"), created_at=now_ms())
             _rename(session, group, name)
             session.add(group)
             session.flush()
@@ -52,7 +52,7 @@ class Groups:
         return self._live.now.groups[group_id]
 
     async def change(self, actor: Principal, group_id: str, changes: dict[str, Any]) -> GroupFacts:
-        """Change `name`, `members` (the whole list), `budget_amount` or `budget_period`.
+        """Change `name` or `members` (the whole list).
 
         Raises:
             NotFound: there is no such group, or one of the members does not exist.
@@ -64,19 +64,15 @@ class Groups:
             for field, value in changes.items():
                 if field == "name":
                     _rename(session, group, value)
-                elif field == "members":
-                    _set_members(session, group_id, value)
                 else:
-                    setattr(group, field, value)
-            if (group.budget_amount is None) != (group.budget_period is None):
-                raise BadInput("a budget has an amount and a period", field="budget")
+                    _set_members(session, group_id, value)
             audit.record(session, actor, "group.changed", Thing("group", group_id), **changes)
 
         await self._live.write(write)
         return self._live.now.groups[group_id]
 
     async def delete(self, actor: Principal, group_id: str) -> None:
-        """Delete a group and what was granted to it; its members stay.
+        """Delete a group with its keys, its limits and what was granted to it; its members stay.
 
         Raises:
             NotFound: there is no such group.
@@ -86,6 +82,8 @@ class Groups:
             group = _get(session, group_id)
             audit.record(session, actor, "group.deleted", Thing("group", group_id), name=group.name)
             remove_grants_of(session, ("group", group_id))
+            forget_limits_of_keys(session, group_id=group_id)
+            forget_limits(session, ("group", group_id))
             session.delete(group)
 
         await self._live.write(write)

@@ -14,13 +14,15 @@ class Role(StrEnum):
 
 
 class Principal(Struct, frozen=True, kw_only=True):
-    """Somebody who acts: a user in a browser, a user's API key, or a named account of the server itself.
+    """Somebody who acts: a user in a browser, an API key of a user or a team, or a named account of the server itself.
 
     Attributes:
-        user_id: The user behind it; for a named account (`open-ollama`) its own id.
+        user_id: The user behind it; for a team's key the group's id, for a named account (`open-ollama`) its own.
         name: For people and logs.
         groups: Ids of the user's groups.
         key_id: The API key used, if one was.
+        team_id: The group that pays, if one does.
+        models: The public names of models and routes the key may call; None: all that its owner may.
     """
 
     user_id: str
@@ -28,6 +30,13 @@ class Principal(Struct, frozen=True, kw_only=True):
     role: Role = Role.MEMBER
     groups: frozenset[str] = frozenset()
     key_id: str | None = None
+    team_id: str | None = None
+    models: frozenset[str] | None = None
+
+    @property
+    def is_team(self) -> bool:
+        """Whether it is a team's key, behind which there is no user."""
+        return self.user_id.startswith("grp_")
 
     @property
     def is_admin(self) -> bool:

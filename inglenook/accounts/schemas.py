@@ -25,6 +25,8 @@ GroupTitle = Annotated[str, StringConstraints(strip_whitespace=True, min_length=
 #: Longer than any name or password can be, so that the service says what is wrong with it.
 UserName = Annotated[str, StringConstraints(max_length=1024), _Printable]
 Typed = Annotated[str, StringConstraints(max_length=1024)]
+#: Longer than any address can be, so that the service says what is wrong with it.
+Email = Annotated[str, StringConstraints(max_length=1024), _Printable]
 UserId = Annotated[str, StringConstraints(max_length=40), _Printable]
 
 
@@ -117,21 +119,54 @@ class PasswordChange(_Input):
 
 
 class KeyInfo(_Output):
-    """An API key, without the key; `prefix` is how it begins."""
+    """An API key, without the key; `prefix` is how it begins.
+
+    It belongs to a user or to a group. `models` are the public names of models and routes it may call; null: all that
+    its owner may. `former_until` says until when the secret it had before it was rotated holds.
+    """
 
     id: str
+    user_id: str | None
+    group_id: str | None
     name: str
     prefix: str
+    models: list[str] | None
     created_at: int
     expires_at: int | None
     last_used_at: int | None
+    former_until: int | None
+
+
+#: Public names of models and routes.
+ModelNames = Annotated[
+    list[Annotated[str, StringConstraints(min_length=1, max_length=200), _Printable]], Field(max_length=1000)
+]
 
 
 class NewKeyRequest(_Input):
-    """A key to make; without `expires_at` it holds until it is revoked."""
+    """A key to make; without `expires_at` it holds until it is revoked, without `models` for all its owner may use."""
 
     name: DisplayName
     expires_at: int | None = None
+    models: ModelNames | None = None
+
+
+class KeyPatch(_Patch):
+    """Changes of a key; null for `expires_at` and `models` takes the restriction away."""
+
+    name: DisplayName | None = None
+    expires_at: int | None = None
+    models: ModelNames | None = None
+
+    @classmethod
+    def _nullable(cls) -> set[str]:
+        return {"expires_at", "models"}
+
+
+class KeyRotation(_Input):
+    """How a key gets a new secret: `overlap` is for how many seconds the former one goes on to hold."""
+
+    overlap: int = Field(0, ge=0, le=7 * 24 * 3600)
 
 
 class NewKey(KeyInfo):
@@ -141,14 +176,16 @@ class NewKey(KeyInfo):
 
 
 class UserInfo(_Output):
-    """A user, to administrators; `groups` are ids."""
+    """A user, to administrators; `groups` are ids. `team_id` is the group that pays for what they use, if one does."""
 
     id: str
     name: str
     display_name: str
     role: Role
     disabled: bool
+    email: str | None
     groups: list[str]
+    team_id: str | None
     created_at: int
     last_seen_at: int | None
 
@@ -159,6 +196,7 @@ class NewUserRequest(_Input):
     name: UserName
     role: Role = Role.MEMBER
     display_name: DisplayName | None = None
+    email: Email | None = None
     password: Typed | None = None
 
 
@@ -169,19 +207,22 @@ class NewUser(UserInfo):
 
 
 class UserPatch(_Patch):
-    """Changes of a user; a new `password` signs them out everywhere."""
+    """Changes of a user; a new `password` signs them out everywhere.
+
+    `team_id` chooses which of the user's groups pays; null leaves it to the rule: the oldest that has limits, else the
+    oldest.
+    """
 
     role: Role | None = None
     disabled: bool | None = None
     display_name: DisplayName | None = None
+    email: Email | None = None
+    team_id: UserId | None = None
     password: Typed | None = None
 
-
-class Budget(_Input):
-    """What a team may spend: `amount` in millionths of the currency unit, per `period`."""
-
-    amount: int = Field(ge=0)
-    period: Literal["day", "week", "month"]
+    @classmethod
+    def _nullable(cls) -> set[str]:
+        return {"email", "team_id"}
 
 
 class GroupInfo(BaseModel):
@@ -190,28 +231,21 @@ class GroupInfo(BaseModel):
     id: str
     name: str
     members: list[str]
-    budget: Budget | None
     created_at: int
 
 
 class NewGroupRequest(_Input):
-    """A group to make; with a budget it is a team."""
+    """A group to make."""
 
     name: GroupTitle
     members: list[UserId] = []
-    budget: Budget | None = None
 
 
 class GroupPatch(_Patch):
-    """Changes of a group; `members` is the whole new list, a null `budget` takes it away."""
+    """Changes of a group; `members` is the whole new list."""
 
     name: GroupTitle | None = None
     members: list[UserId] | None = None
-    budget: Budget | None = None
-
-    @classmethod
-    def _nullable(cls) -> set[str]:
-        return {"budget"}
 
 
 class NewGrantRequest(_Input):

@@ -18,6 +18,7 @@ from inglenook.accounts.grants import Grants
 from inglenook.accounts.groups import Groups
 from inglenook.accounts.keys import Keys
 from inglenook.accounts.limiter import Limiter
+from inglenook.accounts.limits import Limits
 from inglenook.accounts.passwords import Passwords
 from inglenook.accounts.principal import CONSOLE, Principal, Role, Thing
 from inglenook.accounts.sessions import COOKIE, SessionFacts, Sessions
@@ -48,7 +49,7 @@ class SignedIn(NamedTuple):
 
 
 class Accounts:
-    """Users, groups, keys, sessions, grants, runtime settings and the audit trail of one server."""
+    """Users, groups, keys, sessions, grants, limits, runtime settings and the audit trail of one server."""
 
     def __init__(self, store: Store, secrets: Secrets, *, passwords: Passwords | None = None) -> None:
         self.store = store
@@ -59,6 +60,7 @@ class Accounts:
         self.limiter = Limiter()
         self.users = Users(store, self.snapshot, self.passwords)
         self.groups = Groups(self.snapshot)
+        self.limits = Limits(self.snapshot)
         self.keys = Keys(store, self.snapshot, self.grants)
         self.sessions = Sessions(store)
         self.setup = Setup(self.snapshot)
@@ -229,8 +231,7 @@ class Accounts:
             NotFound: there is no such user.
         """
         user = await self.users.find(user_name)
-        _key, secret = await self.keys.create(CONSOLE, user.id, key_name)
-        return secret
+        return (await self.keys.create(CONSOLE, user.id, key_name)).secret
 
     async def _note_key_uses(self) -> None:
         while True:

@@ -17,7 +17,7 @@ from sqlalchemy import select, text, update
 from sqlalchemy.orm import Session
 
 from inglenook.accounts.principal import Principal, Role, Verb
-from inglenook.accounts.tables import AccountsState, ApiKey, Grant, Group, GroupMember, SettingsRow, User
+from inglenook.accounts.tables import AccountsState, ApiKey, Grant, Group, GroupMember, Limit, SettingsRow, User
 from inglenook.kit.errors import InglenookError
 from inglenook.kit.ids import new_id
 from inglenook.kit.time import now_ms
@@ -28,12 +28,15 @@ T = TypeVar("T")
 
 #: Seconds between two looks at the version number, where other processes may change it.
 WATCH_EVERY = 0.5
-#: Subject of grants that hold for everyone.
-EVERYONE = ("everyone", "")
+#: Subject of grants that hold for everyone, and of the limits of all together.
+EVERYONE = ALL_TOGETHER = ("everyone", "")
+#: Subject of the limits of each user who has none of their own.
+EACH_USER = ("default", "")
+_NEVER = 1 << 62
 
 
 class UserFacts(Struct, frozen=True, kw_only=True):
-    """A user as permissions and requests need it."""
+    """A user as permissions and requests need it. `team_id` is the group that pays (`_team`)."""
 
     id: str
     name: str
@@ -44,17 +47,32 @@ class UserFacts(Struct, frozen=True, kw_only=True):
     theme: str | None
     disabled: bool
     created_at: int
+    email: str | None
+    team_id: str | None
 
 
 class GroupFacts(Struct, frozen=True, kw_only=True):
-    """A group; a budget (millionths of the currency unit per `day`, `week` or `month`) makes it a team."""
+    """A group. The one that pays for a user or a key is their team."""
 
     id: str
     name: str
     members: frozenset[str]
-    budget_amount: int | None
-    budget_period: str | None
     created_at: int
+
+
+class LimitFacts(Struct, frozen=True, kw_only=True):
+    """How much a subject may use; None is without limit. Amounts are in billionths of the billing currency."""
+
+    requests_per_minute: int | None = None
+    tokens_per_minute: int | None = None
+    concurrent_requests: int | None = None
+    amount_per_day: int | None = None
+    amount_per_month: int | None = None
+
+    @property
+    def has_amount(self) -> bool:
+        """Whether money is limited."""
+        return self.amount_per_day is not None or self.amount_per_month is not None
 
 
 class KeyFacts(NamedTuple):
@@ -83,6 +101,7 @@ class Snapshot(Struct, frozen=True, kw_only=True):
         keys: By the SHA-256 digest of the whole key.
         live_keys: Ids of the keys in `keys`.
         grants: Verbs as granted (implications are `accounts.grants`' matter), by subject, then by kind and id.
+        limits: By subject (`accounts.limits`).
         settings: Sections that were changed; `accounts.settings` reads them.
     """
 
@@ -92,6 +111,7 @@ class Snapshot(Struct, frozen=True, kw_only=True):
     keys: dict[bytes, KeyFacts]
     live_keys: frozenset[str]
     grants: dict[Subject, Granted]
+    limits: dict[Subject, LimitFacts]
     settings: dict[str, StoredSettings]
 
     @property
@@ -100,7 +120,7 @@ class Snapshot(Struct, frozen=True, kw_only=True):
         return any(user.role is Role.ADMIN and not user.disabled for user in self.users.values())
 
 
-EMPTY = Snapshot(version=-1, users={}, groups={}, keys={}, live_keys=frozenset(), grants={}, settings={})
+EMPTY = Snapshot(version=-1, users={}, groups={}, keys={}, live_keys=frozenset(), grants={}, limits={}, settings={})
 
 
 class Live:
@@ -194,9 +214,29 @@ class Live:
                 log.exception("cannot see whether accounts changed; trying again")
 
 
-def as_principal(user: UserFacts, key_id: str | None = None) -> Principal:
+def as_principal(user: UserFacts, key_id: str | None = None, models: frozenset[str] | None = None) -> Principal:
     """A user as somebody who acts."""
-    return Principal(user_id=user.id, name=user.name, role=user.role, groups=user.groups, key_id=key_id)
+    return Principal(
+        user_id=user.id,
+        name=user.name,
+        role=user.role,
+        groups=user.groups,
+        key_id=key_id,
+        team_id=user.team_id,
+        models=models,
+    )
+
+
+def team_as_principal(group: GroupFacts, key_id: str, models: frozenset[str] | None = None) -> Principal:
+    """A team's key as somebody who acts."""
+    return Principal(
+        user_id=group.id,
+        name=group.name,
+        groups=frozenset({group.id}),
+        key_id=key_id,
+        team_id=group.id,
+        models=models,
+    )
 
 
 def _version(session: Session) -> int | None:
@@ -235,12 +275,11 @@ def _load(session: Session, version: int) -> Snapshot:
             id=row.id,
             name=row.name,
             members=frozenset(members.get(row.id, ())),
-            budget_amount=row.budget_amount,
-            budget_period=row.budget_period,
             created_at=row.created_at,
         )
         for row in session.execute(select(*Group.__table__.columns))
     }
+    limits = _load_limits(session)
     users = {
         row.id: UserFacts(
             id=row.id,
@@ -252,10 +291,12 @@ def _load(session: Session, version: int) -> Snapshot:
             theme=row.theme,
             disabled=row.disabled,
             created_at=row.created_at,
+            email=row.email,
+            team_id=_team(row.team_id, memberships.get(row.id, set()), limits),
         )
         for row in session.execute(select(*User.__table__.columns))
     }
-    keys = _load_keys(session, users)
+    keys = _load_keys(session, users, groups)
     return Snapshot(
         version=version,
         users=users,
@@ -263,6 +304,7 @@ def _load(session: Session, version: int) -> Snapshot:
         keys=keys,
         live_keys=frozenset(facts.principal.key_id or "" for facts in keys.values()),
         grants=_load_grants(session),
+        limits=limits,
         settings={
             row.section: StoredSettings(row.settings, row.secret, row.updated_at)
             for row in session.execute(select(*SettingsRow.__table__.columns))
@@ -270,16 +312,47 @@ def _load(session: Session, version: int) -> Snapshot:
     )
 
 
-def _load_keys(session: Session, users: dict[str, UserFacts]) -> dict[bytes, KeyFacts]:
+def _team(chosen: str | None, memberships: set[str], limits: dict[Subject, LimitFacts]) -> str | None:
+    """The group that pays for a user: the one that was chosen, else the oldest with limits, else the oldest."""
+    if chosen in memberships:
+        return chosen
+    return min(memberships, key=lambda group: (("group", group) not in limits, group), default=None)
+
+
+def _load_keys(session: Session, users: dict[str, UserFacts], groups: dict[str, GroupFacts]) -> dict[bytes, KeyFacts]:
     keys = {}
-    rows = session.execute(
-        select(ApiKey.id, ApiKey.user_id, ApiKey.sha256, ApiKey.expires_at).where(ApiKey.revoked_at.is_(None))
+    columns = (
+        ApiKey.id,
+        ApiKey.user_id,
+        ApiKey.group_id,
+        ApiKey.sha256,
+        ApiKey.expires_at,
+        ApiKey.models,
+        ApiKey.former_sha256,
+        ApiKey.former_until,
     )
-    for key_id, user_id, digest, expires_at in rows:
-        user = users[user_id]
-        if not user.disabled:
-            keys[bytes.fromhex(digest)] = KeyFacts(as_principal(user, key_id), expires_at)
+    rows = session.execute(select(*columns).where(ApiKey.revoked_at.is_(None)))
+    for key_id, user_id, group_id, digest, expires_at, names, former, former_until in rows:
+        models = None if names is None else frozenset(names)
+        if group_id is not None:
+            principal = team_as_principal(groups[group_id], key_id, models)
+        elif users[user_id or ""].disabled:
+            continue
+        else:
+            principal = as_principal(users[user_id or ""], key_id, models)
+        keys[bytes.fromhex(digest)] = KeyFacts(principal, expires_at)
+        if former is not None:
+            until = min(former_until or 0, expires_at or _NEVER)
+            keys[bytes.fromhex(former)] = KeyFacts(principal, until)
     return keys
+
+
+def _load_limits(session: Session) -> dict[Subject, LimitFacts]:
+    names = LimitFacts.__struct_fields__
+    return {
+        (row.subject_kind, row.subject_id): LimitFacts(**{name: getattr(row, name) for name in names})
+        for row in session.execute(select(*Limit.__table__.columns))
+    }
 
 
 def _load_grants(session: Session) -> dict[Subject, Granted]:

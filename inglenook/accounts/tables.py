@@ -5,7 +5,7 @@ from typing import Any
 from sqlalchemy import BigInteger, ForeignKey, Index, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from inglenook.store.tables import Table
+from inglenook.store.tables import Json, Table
 
 
 class AccountsState(Table):
@@ -18,7 +18,11 @@ class AccountsState(Table):
 
 
 class User(Table):
-    """A person with an account. `name_key` is `name` folded, so that names are unique whatever their case."""
+    """A person with an account.
+
+    `name_key` is `name` folded, so that names are unique whatever their case; `email_key` likewise. `team_id` is the
+    group that was chosen to pay, of those the user is in.
+    """
 
     __tablename__ = "users"
 
@@ -28,6 +32,9 @@ class User(Table):
     display_name: Mapped[str] = mapped_column(String(120))
     role: Mapped[str] = mapped_column(String(16))
     password_hash: Mapped[str] = mapped_column(String(200))
+    email: Mapped[str | None] = mapped_column(String(254))
+    email_key: Mapped[str | None] = mapped_column(String(254), unique=True)
+    team_id: Mapped[str | None] = mapped_column(ForeignKey("groups.id", ondelete="SET NULL"), index=True)
     language: Mapped[str | None] = mapped_column(String(16))
     theme: Mapped[str | None] = mapped_column(String(16))
     disabled: Mapped[bool] = mapped_column(default=False)
@@ -36,15 +43,13 @@ class User(Table):
 
 
 class Group(Table):
-    """A group of users; with a budget it is a team. `budget_amount` is in millionths of the currency unit."""
+    """A group of users; a team where it pays for what its members and its own keys use."""
 
     __tablename__ = "groups"
 
     id: Mapped[str] = mapped_column(String(40), primary_key=True)
     name: Mapped[str] = mapped_column(String(64))
     name_key: Mapped[str] = mapped_column(String(200), unique=True)
-    budget_amount: Mapped[int | None] = mapped_column(BigInteger)
-    budget_period: Mapped[str | None] = mapped_column(String(16))
     created_at: Mapped[int] = mapped_column(BigInteger)
 
 
@@ -72,19 +77,46 @@ class LoginSession(Table):
 
 
 class ApiKey(Table):
-    """A key for programs. The key itself is shown once; here is its SHA-256 and the beginning people know it by."""
+    """A key for programs. The key itself is shown once; here is its SHA-256 and the beginning people know it by.
+
+    It acts as the user or, without one, as the group. `models` are the names it may call, null: all its owner may. A
+    rotated key's former secret holds until `former_until`.
+    """
 
     __tablename__ = "api_keys"
 
     id: Mapped[str] = mapped_column(String(40), primary_key=True)
-    user_id: Mapped[str] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    user_id: Mapped[str | None] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    group_id: Mapped[str | None] = mapped_column(ForeignKey("groups.id", ondelete="CASCADE"), index=True)
     name: Mapped[str] = mapped_column(String(120))
     sha256: Mapped[str] = mapped_column(String(64), unique=True)
     prefix: Mapped[str] = mapped_column(String(16))
+    models: Mapped[list[str] | None] = mapped_column(Json)
+    former_sha256: Mapped[str | None] = mapped_column(String(64))
+    former_until: Mapped[int | None] = mapped_column(BigInteger)
     created_at: Mapped[int] = mapped_column(BigInteger)
     expires_at: Mapped[int | None] = mapped_column(BigInteger)
     last_used_at: Mapped[int | None] = mapped_column(BigInteger)
     revoked_at: Mapped[int | None] = mapped_column(BigInteger)
+
+
+class Limit(Table):
+    """How much a subject may use: null is without limit. Amounts are in billionths of the billing currency.
+
+    `subject_kind` is `key`, `user`, `group`, `everyone` (all together) or `default` (each user without a row of their
+    own); the last two have no `subject_id`.
+    """
+
+    __tablename__ = "limits"
+
+    subject_kind: Mapped[str] = mapped_column(String(16), primary_key=True)
+    subject_id: Mapped[str] = mapped_column(String(40), primary_key=True, default="")
+    requests_per_minute: Mapped[int | None] = mapped_column(BigInteger)
+    tokens_per_minute: Mapped[int | None] = mapped_column(BigInteger)
+    concurrent_requests: Mapped[int | None] = mapped_column(BigInteger)
+    amount_per_day: Mapped[int | None] = mapped_column(BigInteger)
+    amount_per_month: Mapped[int | None] = mapped_column(BigInteger)
+    updated_at: Mapped[int] = mapped_column(BigInteger)
 
 
 class Grant(Table):

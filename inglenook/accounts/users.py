@@ -1,5 +1,6 @@
 """Users: made, changed and deleted by administrators, by the command line, and (their own profile) by themselves."""
 
+import re
 import unicodedata
 from collections.abc import Callable
 from typing import Any
@@ -10,16 +11,20 @@ from sqlalchemy.orm import Session
 from inglenook.accounts import audit, sessions
 from inglenook.accounts.errors import LastAdmin, NameTaken, WrongPassword
 from inglenook.accounts.grants import remove_grants_of
+from inglenook.accounts.limits import forget_limits, forget_limits_of_keys
 from inglenook.accounts.passwords import Passwords
 from inglenook.accounts.principal import Principal, Role, Thing
 from inglenook.accounts.snapshot import Live
-from inglenook.accounts.tables import User
+from inglenook.accounts.tables import GroupMember, User
 from inglenook.kit.errors import BadInput, NotFound
 from inglenook.kit.ids import new_id
 from inglenook.kit.time import now_ms
 from inglenook.store.database import Store
 
 _LONGEST_NAME = 64
+_LONGEST_EMAIL = 254
+#: Enough to tell an address from a slip of the pen; whether it is one, a letter tells.
+_EMAIL = re.compile(r"[^\s@<>\"(),:;\\\[\]\x00-\x1f]{1,64}@[^\s@<>\"(),:;\\\[\]\x00-\x1f]+")
 #: Matters of taste are nobody's business but the user's: no audit record.
 _TASTE = frozenset({"language", "theme"})
 
@@ -57,27 +62,36 @@ class Users:
         return await self._store.read(lambda s: s.scalar(select(User).where(User.name_key == name_key(name))))
 
     async def create(
-        self, actor: Principal, name: str, password: str, role: Role, *, display_name: str | None = None
+        self,
+        actor: Principal,
+        name: str,
+        password: str,
+        role: Role,
+        *,
+        display_name: str | None = None,
+        email: str | None = None,
     ) -> User:
         """Make a user.
 
         Raises:
-            BadInput: the name or the password will not do.
-            NameTaken: somebody has that name.
+            BadInput: the name, the password or the address will not do.
+            NameTaken: somebody has that name or address.
         """
         check_name(name)
         hashed = await self._passwords.hash(password)
-        return await self._live.write(lambda s: add_user(s, actor, name, hashed, role, display_name=display_name))
+        more = {"display_name": display_name, "email": email}
+        return await self._live.write(lambda s: add_user(s, actor, name, hashed, role, **more))
 
     async def change(self, actor: Principal, user_id: str, changes: dict[str, Any]) -> User:
-        """Change `role`, `disabled`, `display_name`, `language`, `theme` or `password`.
+        """Change `role`, `disabled`, `display_name`, `language`, `theme`, `email`, `team_id` or `password`.
 
         A disabled user is signed out everywhere; its keys rest until it is enabled again. A new password, too, ends
         the user's sessions.
 
         Raises:
-            BadInput: the password will not do.
+            BadInput: the password or the address will not do, or the user is not in that team.
             NotFound: there is no such user.
+            NameTaken: somebody else has that address.
             LastAdmin: nobody would be left to administer the server.
         """
 
@@ -90,6 +104,11 @@ class Users:
             administered = count_admins(session) > 0
             was = {name: getattr(user, name) for name in changes}
             for name, value in changes.items():
+                if name == "email":
+                    set_email(session, user, value)
+                    continue
+                if name == "team_id" and value is not None:
+                    _check_member(session, user_id, value)
                 setattr(user, name, value)
             session.flush()
             _check_admin_left(session, administered)
@@ -119,6 +138,8 @@ class Users:
             for callback in self._on_deleted:
                 callback(session, user_id)
             remove_grants_of(session, ("user", user_id))
+            forget_limits_of_keys(session, user_id=user_id)
+            forget_limits(session, ("user", user_id))
             session.delete(user)
             session.flush()
             _check_admin_left(session, administered)
@@ -147,12 +168,20 @@ class Users:
 
 
 def add_user(
-    session: Session, actor: Principal, name: str, hashed: str, role: Role, *, display_name: str | None = None
+    session: Session,
+    actor: Principal,
+    name: str,
+    hashed: str,
+    role: Role,
+    *,
+    display_name: str | None = None,
+    email: str | None = None,
 ) -> User:
     """Add a user in the caller's transaction (a `Live.write`).
 
     Raises:
-        NameTaken: somebody has that name.
+        BadInput: the name or the address will not do.
+        NameTaken: somebody has that name or address.
     """
     check_name(name)
     name = unicodedata.normalize("NFC", name)
@@ -169,9 +198,39 @@ def add_user(
         disabled=False,
         created_at=now_ms(),
     )
+    set_email(session, user, email)
     session.add(user)
     audit.record(session, actor, "user.created", Thing("user", user.id), name=name, role=role.value)
     return user
+
+
+def set_email(session: Session, user: User, email: str | None) -> None:
+    """Set a user's address in the caller's transaction.
+
+    Raises:
+        BadInput: it is no address.
+        NameTaken: another user has it.
+    """
+    if email is None:
+        user.email = user.email_key = None
+        return
+    email, key = email.strip(), email_key(email)
+    with session.no_autoflush:
+        if session.scalar(select(User.id).where(User.email_key == key, User.id != user.id)) is not None:
+            raise NameTaken("another user has that e-mail address", field="email")
+    user.email, user.email_key = email, key
+
+
+def email_key(email: str) -> str:
+    """What two ways to write an e-mail address have in common.
+
+    Raises:
+        BadInput: it is none.
+    """
+    email = unicodedata.normalize("NFKC", email.strip())
+    if len(email) > _LONGEST_EMAIL or not _EMAIL.fullmatch(email):
+        raise BadInput("that is not an e-mail address", field="email")
+    return email.casefold()
 
 
 def check_name(name: str) -> None:
@@ -203,6 +262,11 @@ def _set_password(session: Session, actor: Principal, user: User, hashed: str, *
 def _check_admin_left(session: Session, administered: bool) -> None:
     if administered and count_admins(session) == 0:
         raise LastAdmin
+
+
+def _check_member(session: Session, user_id: str, group_id: str) -> None:
+    if session.get(GroupMember, (group_id, user_id)) is None:
+        raise BadInput("the team that pays is one of the groups the user is in", field="team_id")
 
 
 def _get(session: Session, user_id: str) -> User:

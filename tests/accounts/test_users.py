@@ -8,6 +8,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from inglenook.accounts.principal import CONSOLE, Role, Thing, Verb
+from inglenook.accounts.snapshot import LimitFacts
 from inglenook.accounts.tables import ApiKey, Audit, Grant, GroupMember, LoginSession, User
 from tests.accounts.conftest import PASSWORD, Web
 
@@ -201,31 +202,66 @@ async def test_ones_own_profile(web: Web) -> None:
         assert (await browser.patch("me", json=wrong)).status_code == 400, wrong
 
 
-async def test_groups_and_teams(web: Web) -> None:
+async def test_groups(web: Web) -> None:
     admin, bob = await web.signed_in("ada", Role.ADMIN), await web.signed_in("bob")
     user_id = bob.user["id"]  # type: ignore[attr-defined]
-    budget = {"amount": 5_000_000, "period": "month"}
-    made = (await admin.post("groups", json={"name": "Team", "members": [user_id], "budget": budget})).json()
-    assert made | {"id": "", "created_at": 0} == {
-        "id": "",
-        "name": "Team",
-        "members": [user_id],
-        "budget": budget,
-        "created_at": 0,
-    }
+    made = (await admin.post("groups", json={"name": "Team", "members": [user_id]})).json()
+    assert made | {"id": "", "created_at": 0} == {"id": "", "name": "Team", "members": [user_id], "created_at": 0}
     assert (await bob.get("session")).json()["user"]["groups"] == [{"id": made["id"], "name": "Team"}]
     assert (await admin.get("users")).json()[1]["groups"] == [made["id"]]
     path = f"groups/{made['id']}"
     assert (await admin.post("groups", json={"name": "TEAM"})).json()["error"]["code"] == "name_taken"
     assert (await admin.post("groups", json={"name": "other", "members": ["usr_none"]})).status_code == 404
     assert (await admin.patch(path, json={"members": ["usr_none"]})).status_code == 404
-    assert (await admin.patch(path, json={"budget": {"amount": -1, "period": "month"}})).status_code == 400
-    plain = (await admin.patch(path, json={"name": "team", "budget": None, "members": []})).json()
-    assert (plain["name"], plain["budget"], plain["members"]) == ("team", None, [])
+    plain = (await admin.patch(path, json={"name": "team", "members": []})).json()
+    assert (plain["name"], plain["members"]) == ("team", [])
     assert [group["name"] for group in (await admin.get("groups")).json()] == ["team"]
     assert (await admin.delete(path)).status_code == 204
     assert (await admin.get("groups")).json() == []
     assert (await admin.delete(path)).status_code == 404
+
+
+async def test_one_group_pays_for_a_user(web: Web) -> None:
+    admin, bob = await web.signed_in("ada", Role.ADMIN), await web.signed_in("bob")
+    user_id = bob.user["id"]  # type: ignore[attr-defined]
+
+    def payer() -> str | None:
+        principal = web.accounts.snapshot.principal_for_user(user_id)
+        assert principal is not None
+        return principal.team_id
+
+    assert payer() is None
+    names = ("first", "second", "third")
+    groups = [(await admin.post("groups", json={"name": name, "members": [user_id]})).json()["id"] for name in names]
+    assert payer() == groups[0]  # the oldest
+    await web.accounts.limits.put(CONSOLE, ("group", groups[1]), LimitFacts(amount_per_day=1))
+    assert payer() == groups[1]  # the oldest with limits
+    path = f"users/{user_id}"
+    assert (await admin.patch(path, json={"team_id": groups[2]})).json()["team_id"] == groups[2]
+    assert payer() == groups[2]  # the chosen one
+    other = (await admin.post("groups", json={"name": "other"})).json()["id"]
+    refused = await admin.patch(path, json={"team_id": other})
+    assert (refused.status_code, refused.json()["error"]["field"]) == (400, "team_id")
+    await admin.patch(f"groups/{groups[2]}", json={"members": []})
+    assert payer() == groups[1]  # one who is not in a group any more is not paid for by it
+    assert (await admin.patch(path, json={"team_id": None})).json()["team_id"] == groups[1]
+    for group in groups:
+        assert (await admin.delete(f"groups/{group}")).status_code == 204
+    assert payer() is None
+
+
+async def test_addresses(web: Web) -> None:
+    admin = await web.signed_in("ada", Role.ADMIN)
+    made = (await admin.post("users", json={"name": "bob", "email": " Bob@Example.com "})).json()
+    assert made["email"] == "Bob@Example.com"
+    taken = await admin.post("users", json={"name": "eve", "email": "bob@example.COM"})
+    assert (taken.status_code, taken.json()["error"]["field"]) == (409, "email")
+    path = f"users/{made['id']}"
+    for wrong in ("bob", "bob@", "@example.com", "a b@example.com", "a@b@c", "b@x\r\nbcc: z@y", f"{'x' * 65}@y"):
+        assert (await admin.patch(path, json={"email": wrong})).status_code == 400, wrong
+    assert (await admin.patch(path, json={"email": "bob@example.com"})).json()["email"] == "bob@example.com"
+    assert (await admin.patch(path, json={"email": None})).json()["email"] is None
+    assert (await admin.post("users", json={"name": "eve", "email": "bob@example.com"})).status_code == 201
 
 
 async def test_the_seeded_grant_can_be_removed_and_does_not_come_back(web: Web) -> None:

@@ -5,7 +5,7 @@ from contextlib import aclosing
 
 import pytest
 
-from inglenook.accounts.principal import Principal
+from inglenook.accounts.principal import CONSOLE, Principal
 from inglenook.gateway.call import Call
 from inglenook.gateway.errors import NotCapable
 from inglenook.kit.errors import NotFound, TooMany, Unauthenticated, UpstreamFailed
@@ -77,6 +77,16 @@ async def test_a_model_one_may_not_use_is_not_there(desk: Desk) -> None:
         await collect(desk, chat("nothing", principal=desk.principal))
     assert forbidden.value.message.replace("echo", "nothing") == unknown.value.message
     assert desk.gateway.visible(desk.principal) == []
+
+
+async def test_a_key_calls_the_models_it_is_for(desk: Desk) -> None:
+    key = await desk.accounts.keys.create(CONSOLE, desk.principal.user_id, "narrow", models=["think"])
+    credential = key.secret.encode()
+    assert text_of(await collect(desk, chat("think", credential=credential)))
+    with pytest.raises(NotFound):
+        await collect(desk, chat("echo", credential=credential))
+    narrow = desk.gateway.principal(credential)
+    assert [entry.name for entry in desk.gateway.visible(narrow)] == ["think"]
 
 
 async def test_a_model_must_be_able_to(desk: Desk) -> None:

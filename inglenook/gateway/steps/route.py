@@ -91,17 +91,18 @@ class Route(Step):
         except InglenookError as error:
             # A name that no model can have names no model either.
             raise _not_found(name) if error.status in (400, 404) else error from None
-        if not self._grants.may(principal, Verb.USE, Thing("model", entry.name)):
+        if not self._open_to(principal, entry):
             raise _not_found(name)
         return entry
 
     def visible(self, principal: Principal) -> list[Entry]:
         """Every model `principal` may use, by name."""
-        return [
-            entry
-            for entry in self._catalogue.entries()
-            if self._grants.may(principal, Verb.USE, Thing("model", entry.name))
-        ]
+        return [entry for entry in self._catalogue.entries() if self._open_to(principal, entry)]
+
+    def _open_to(self, principal: Principal, entry: Entry) -> bool:
+        if principal.models is not None and entry.name not in principal.models:
+            return False
+        return self._grants.may(principal, Verb.USE, Thing("model", entry.name))
 
 
 def _not_found(name: str) -> ModelNotFound:

@@ -249,13 +249,13 @@ export interface paths {
         };
         /**
          * List Groups
-         * @description All groups, oldest first.
+         * @description The groups one may see, oldest first: all of them, to administrators.
          */
         get: operations["list_groups_api_v1_groups_get"];
         put?: never;
         /**
          * Make Group
-         * @description Make a group; with a budget it is a team.
+         * @description Make a group.
          */
         post: operations["make_group_api_v1_groups_post"];
         delete?: never;
@@ -276,16 +276,40 @@ export interface paths {
         post?: never;
         /**
          * Delete Group
-         * @description Delete a group; its members stay.
+         * @description Delete a group with its keys; its members stay.
          */
         delete: operations["delete_group_api_v1_groups__group_id__delete"];
         options?: never;
         head?: never;
         /**
          * Change Group
-         * @description Change a group's name, members or budget.
+         * @description Change a group's name or members.
          */
         patch: operations["change_group_api_v1_groups__group_id__patch"];
+        trace?: never;
+    };
+    "/api/v1/groups/{group_id}/keys": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Keys Of Group
+         * @description A team's own keys, oldest first.
+         */
+        get: operations["list_keys_of_group_api_v1_groups__group_id__keys_get"];
+        put?: never;
+        /**
+         * Make Key For Group
+         * @description Make a key for a team. The answer is the only one that holds the key.
+         */
+        post: operations["make_key_for_group_api_v1_groups__group_id__keys_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
         trace?: never;
     };
     "/api/v1/hub/pulls": {
@@ -411,6 +435,51 @@ export interface paths {
          * @description Revoke a key; it is worthless at once.
          */
         delete: operations["revoke_key_api_v1_keys__key_id__delete"];
+        options?: never;
+        head?: never;
+        /**
+         * Change Key
+         * @description Change a key's name, expiry or allowed models.
+         */
+        patch: operations["change_key_api_v1_keys__key_id__patch"];
+        trace?: never;
+    };
+    "/api/v1/keys/{key_id}/rotate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Rotate Key
+         * @description Give a key a new secret. The answer is the only one that holds it.
+         */
+        post: operations["rotate_key_api_v1_keys__key_id__rotate_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/keys/everyone": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List All Keys
+         * @description The keys of all users and teams, newest first; `before` is the id of the last key of the page before, `search`
+         *     is part of a key's name or its whole `prefix`.
+         */
+        get: operations["list_all_keys_api_v1_keys_everyone_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -863,7 +932,7 @@ export interface paths {
         head?: never;
         /**
          * Change User
-         * @description Change a user's role, display name or password, or disable them.
+         * @description Change a user's role, names, address, team or password, or disable them.
          */
         patch: operations["change_user_api_v1_users__user_id__patch"];
         trace?: never;
@@ -875,7 +944,11 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        get?: never;
+        /**
+         * List Keys Of User
+         * @description A user's keys, oldest first.
+         */
+        get: operations["list_keys_of_user_api_v1_users__user_id__keys_get"];
         put?: never;
         /**
          * Make Key For User
@@ -915,19 +988,6 @@ export interface components {
             thing_id: string | null;
             /** Thing Kind */
             thing_kind: string;
-        };
-        /**
-         * Budget
-         * @description What a team may spend: `amount` in millionths of the currency unit, per `period`.
-         */
-        Budget: {
-            /** Amount */
-            amount: number;
-            /**
-             * Period
-             * @enum {string}
-             */
-            period: "day" | "week" | "month";
         };
         /**
          * ChatDefaults
@@ -1151,7 +1211,6 @@ export interface components {
          * @description A group; `members` are ids of users.
          */
         GroupInfo: {
-            budget: components["schemas"]["Budget"] | null;
             /** Created At */
             created_at: number;
             /** Id */
@@ -1173,10 +1232,9 @@ export interface components {
         };
         /**
          * GroupPatch
-         * @description Changes of a group; `members` is the whole new list, a null `budget` takes it away.
+         * @description Changes of a group; `members` is the whole new list.
          */
         GroupPatch: {
-            budget?: components["schemas"]["Budget"] | null;
             /** Members */
             members?: string[] | null;
             /** Name */
@@ -1210,20 +1268,54 @@ export interface components {
         /**
          * KeyInfo
          * @description An API key, without the key; `prefix` is how it begins.
+         *
+         *     It belongs to a user or to a group. `models` are the public names of models and routes it may call; null: all that
+         *     its owner may. `former_until` says until when the secret it had before it was rotated holds.
          */
         KeyInfo: {
             /** Created At */
             created_at: number;
             /** Expires At */
             expires_at: number | null;
+            /** Former Until */
+            former_until: number | null;
+            /** Group Id */
+            group_id: string | null;
             /** Id */
             id: string;
             /** Last Used At */
             last_used_at: number | null;
+            /** Models */
+            models: string[] | null;
             /** Name */
             name: string;
             /** Prefix */
             prefix: string;
+            /** User Id */
+            user_id: string | null;
+        };
+        /**
+         * KeyPatch
+         * @description Changes of a key; null for `expires_at` and `models` takes the restriction away.
+         */
+        KeyPatch: {
+            /** Expires At */
+            expires_at?: number | null;
+            /** Models */
+            models?: string[] | null;
+            /** Name */
+            name?: string | null;
+        };
+        /**
+         * KeyRotation
+         * @description How a key gets a new secret: `overlap` is for how many seconds the former one goes on to hold.
+         */
+        KeyRotation: {
+            /**
+             * Overlap
+             * @default 0
+             */
+            overlap?: number;
         };
         /**
          * Loaded
@@ -1473,10 +1565,9 @@ export interface components {
         };
         /**
          * NewGroupRequest
-         * @description A group to make; with a budget it is a team.
+         * @description A group to make.
          */
         NewGroupRequest: {
-            budget?: components["schemas"]["Budget"] | null;
             /**
              * Members
              * @default []
@@ -1494,24 +1585,34 @@ export interface components {
             created_at: number;
             /** Expires At */
             expires_at: number | null;
+            /** Former Until */
+            former_until: number | null;
+            /** Group Id */
+            group_id: string | null;
             /** Id */
             id: string;
             /** Key */
             key: string;
             /** Last Used At */
             last_used_at: number | null;
+            /** Models */
+            models: string[] | null;
             /** Name */
             name: string;
             /** Prefix */
             prefix: string;
+            /** User Id */
+            user_id: string | null;
         };
         /**
          * NewKeyRequest
-         * @description A key to make; without `expires_at` it holds until it is revoked.
+         * @description A key to make; without `expires_at` it holds until it is revoked, without `models` for all its owner may use.
          */
         NewKeyRequest: {
             /** Expires At */
             expires_at?: number | null;
+            /** Models */
+            models?: string[] | null;
             /** Name */
             name: string;
         };
@@ -1526,6 +1627,8 @@ export interface components {
             disabled: boolean;
             /** Display Name */
             display_name: string;
+            /** Email */
+            email: string | null;
             /** Groups */
             groups: string[];
             /** Id */
@@ -1537,6 +1640,8 @@ export interface components {
             /** Password */
             password: string | null;
             role: components["schemas"]["Role"];
+            /** Team Id */
+            team_id: string | null;
         };
         /**
          * NewUserRequest
@@ -1545,6 +1650,8 @@ export interface components {
         NewUserRequest: {
             /** Display Name */
             display_name?: string | null;
+            /** Email */
+            email?: string | null;
             /** Name */
             name: string;
             /** Password */
@@ -2004,7 +2111,7 @@ export interface components {
         };
         /**
          * UserInfo
-         * @description A user, to administrators; `groups` are ids.
+         * @description A user, to administrators; `groups` are ids. `team_id` is the group that pays for what they use, if one does.
          */
         UserInfo: {
             /** Created At */
@@ -2013,6 +2120,8 @@ export interface components {
             disabled: boolean;
             /** Display Name */
             display_name: string;
+            /** Email */
+            email: string | null;
             /** Groups */
             groups: string[];
             /** Id */
@@ -2022,19 +2131,28 @@ export interface components {
             /** Name */
             name: string;
             role: components["schemas"]["Role"];
+            /** Team Id */
+            team_id: string | null;
         };
         /**
          * UserPatch
          * @description Changes of a user; a new `password` signs them out everywhere.
+         *
+         *     `team_id` chooses which of the user's groups pays; null leaves it to the rule: the oldest that has limits, else the
+         *     oldest.
          */
         UserPatch: {
             /** Disabled */
             disabled?: boolean | null;
             /** Display Name */
             display_name?: string | null;
+            /** Email */
+            email?: string | null;
             /** Password */
             password?: string | null;
             role?: components["schemas"]["Role"] | null;
+            /** Team Id */
+            team_id?: string | null;
         };
         /** ValidationError */
         ValidationError: {
@@ -2629,6 +2747,72 @@ export interface operations {
             };
         };
     };
+    list_keys_of_group_api_v1_groups__group_id__keys_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                group_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["KeyInfo"][];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    make_key_for_group_api_v1_groups__group_id__keys_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                group_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewKeyRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NewKey"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
     list_pulls_api_v1_hub_pulls_get: {
         parameters: {
             query?: never;
@@ -2845,6 +3029,109 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    change_key_api_v1_keys__key_id__patch: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["KeyPatch"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["KeyInfo"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    rotate_key_api_v1_keys__key_id__rotate_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["KeyRotation"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NewKey"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    list_all_keys_api_v1_keys_everyone_get: {
+        parameters: {
+            query?: {
+                before?: string | null;
+                limit?: number;
+                search?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["KeyInfo"][];
+                };
             };
             /** @description Validation Error */
             422: {
@@ -3677,6 +3964,37 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["UserInfo"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    list_keys_of_user_api_v1_users__user_id__keys_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                user_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["KeyInfo"][];
                 };
             };
             /** @description Validation Error */
