@@ -13,6 +13,7 @@ from inglenook.models.calls import (
     ChatRequest,
     CompletionRequest,
     EmbeddingRequest,
+    Prompt,
     Request,
     RerankRequest,
     TextPart,
@@ -71,7 +72,8 @@ def answer_limit(exchange: Exchange) -> int | None:
 def request_tokens(request: Request) -> int:
     """Tokens a request brings to the model."""
     if isinstance(request, CompletionRequest):
-        return tokens(len(request.prompt.encode()) + len((request.suffix or "").encode()))
+        prompts = sum(_prompt_tokens(prompt) for prompt in (request.prompt, *request.others))
+        return prompts + tokens(len((request.suffix or "").encode()))
     if isinstance(request, EmbeddingRequest):
         return sum(tokens(len(text.encode())) for text in request.inputs)
     if isinstance(request, RerankRequest):
@@ -85,6 +87,10 @@ def request_tokens(request: Request) -> int:
         if not isinstance(message.content, str):
             total += _PER_IMAGE * sum(not isinstance(part, TextPart) for part in message.content)
     return total
+
+
+def _prompt_tokens(prompt: Prompt) -> int:
+    return tokens(len(prompt.encode())) if isinstance(prompt, str) else len(prompt)
 
 
 def body_tokens(body: dict[str, Any]) -> int:

@@ -10,6 +10,7 @@ from msgspec import structs
 
 from inglenook.accounts.principal import Principal
 from inglenook.accounts.service import Accounts
+from inglenook.gateway import estimate
 from inglenook.gateway.call import Call, Candidate, Exchange, Outcome
 from inglenook.gateway.ledger import Ledger
 from inglenook.gateway.steps.base import Step
@@ -24,6 +25,7 @@ from inglenook.models.calls import (
     Finished,
     Images,
     Notice,
+    Operation,
     Raw,
     RawHead,
     Routed,
@@ -296,6 +298,9 @@ class Passage:
     # ------------------------------------------------------------------------------------------- one target
 
     def _ask(self, candidate: Candidate, *, copy: bool) -> Events:
+        if self.exchange.call.operation is Operation.COUNT and not _offers(candidate.entry, Operation.COUNT):
+            self._note(candidate)
+            return _estimated(self.exchange.call)
         job = self._job(candidate, copy=copy)
         self._note(candidate)
         # The contract promises an async generator. (`aclosing` would cost more than all the steps.)
@@ -318,7 +323,7 @@ class Passage:
             operation=call.operation,
             key=candidate.key,
         )
-        if call.operation not in getattr(entry.provider, "operations", USUAL):
+        if not _offers(entry, call.operation):
             raise not_offered(job)
         return job
 
@@ -374,3 +379,14 @@ async def _nothing_more() -> Events:
     """No events."""
     return
     yield
+
+
+def _offers(entry: Entry, operation: Operation) -> bool:
+    return operation in getattr(entry.provider, "operations", USUAL)
+
+
+async def _estimated(call: Call) -> Events:
+    """The answer to `COUNT` where the provider does not count."""
+    yield Notice("estimated", "The provider does not count tokens before it answers: this is an estimate.")
+    yield Usage(input=estimate.request_tokens(call.decode()), estimated=True)
+    yield Finished("stop")

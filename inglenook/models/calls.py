@@ -193,7 +193,8 @@ class ChatRequest(Struct, kw_only=True):
     """Messages in, one assistant message out.
 
     Attributes:
-        tool_choice: `auto`, `none`, `required`, or the name of the one tool to call as `{"name": …}`.
+        tool_choice: `auto`, `none`, `required`, or the one tool to call as `{"name": …}`, whatever the caller's
+            protocol writes around the name.
         reasoning: Effort: `none`, `minimal`, `low`, `medium`, `high`, `xhigh`, `max`; None: the model's default.
         reasoning_budget: Tokens of thinking at most, where the provider takes a number (Anthropic, Gemini, Qwen).
         user: The caller's name for its end user, for providers that take one; says nothing about the answer.
@@ -211,10 +212,20 @@ class ChatRequest(Struct, kw_only=True):
     local: LocalOptions = field(default_factory=LocalOptions)
 
 
-class CompletionRequest(Struct, kw_only=True):
-    """Text in, its continuation out. The prompt reaches the model as it is, without a chat template."""
+#: A prompt as text, or as ids of the model's own tokens.
+Prompt = str | list[int]
 
-    prompt: str
+
+class CompletionRequest(Struct, kw_only=True):
+    """Text in, its continuation out. The prompt reaches the model as it is, without a chat template.
+
+    Attributes:
+        others: Further prompts of the same call. Answer `k` of prompt number `i` is choice `i * n + k`
+            (`providers.prompts` asks a model that takes one prompt for each of them in turn).
+    """
+
+    prompt: Prompt
+    others: list[Prompt] = field(default_factory=list)
     suffix: str | None = None
     sampling: Sampling = field(default_factory=Sampling)
     response_format: ResponseFormat | None = None
@@ -311,12 +322,14 @@ class Passthrough(Struct):
         body: The parsed body. The provider may change top-level fields of it (it is this attempt's own copy).
         stream: Whether the caller asked for a stream.
         form: The fields of a multipart body, which then is what is sent; `body` holds its text fields.
+        headers: Header fields that belong to the protocol and go with the body, such as `anthropic-beta`.
     """
 
     wire: str
     body: dict[str, Any]
     stream: bool
     form: list[FormField] | None = None
+    headers: dict[str, str] | None = None
 
 
 # -------------------------------------------------------------------------------------------------- events

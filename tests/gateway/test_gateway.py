@@ -15,6 +15,7 @@ from inglenook.models.calls import (
     Event,
     Finished,
     Message,
+    Notice,
     Operation,
     Routed,
     TextDelta,
@@ -217,3 +218,16 @@ async def test_usage_follows_the_words(desk: Desk) -> None:
     events = await collect(desk, chat("long", principal=desk.principal))
     usage = next(event for event in events if isinstance(event, Usage))
     assert (usage.input, usage.output) == (3, 200)
+
+
+async def test_where_nobody_counts_a_prompt_is_estimated_and_costs_nothing(desk: Desk) -> None:
+    request = ChatRequest(messages=[Message("user", "x" * 400)])
+    call = Call(operation=Operation.COUNT, model="echo", decode=lambda: request, principal=desk.principal)
+    _, notice, usage, finished = await collect(desk, call)
+    assert isinstance(notice, Notice)
+    assert notice.kind == "estimated"
+    assert usage == Usage(input=104, estimated=True)
+    assert finished == Finished("stop")
+    assert desk.fake.jobs == []
+    (entry,) = await desk.ledger.entries()
+    assert (entry.operation, entry.input_tokens, entry.status) == ("count", 0, "finished")

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from inglenook.models.calls import Event, Request
+from inglenook.models.calls import Event, Operation, Request
 from inglenook.models.engine.service import Engine
 from inglenook.models.hub.layout import ModelStore
 from inglenook.models.providers.base import Job, Provider
@@ -34,9 +34,12 @@ async def until(engine: Engine, condition: Callable[[], bool], seconds: float = 
             await engine.wait(engine.version)
 
 
-async def ask(provider: Provider, model: str, request: Request) -> list[Event]:
+async def ask(
+    provider: Provider, model: str, request: Request, *, operation: Operation = Operation.CHAT
+) -> list[Event]:
     """Every event of an answer."""
-    return [event async for event in provider.stream(Job(model=model, stream=True, decode=lambda: request))]
+    job = Job(model=model, stream=True, decode=lambda: request, operation=operation)
+    return [event async for event in provider.stream(job)]
 
 
 def of(kind: type[Any], events: list[Event]) -> list[Any]:

@@ -195,6 +195,7 @@ class OllamaFace:
         prompt = asked.request
         images = 0
         if isinstance(prompt, CompletionRequest):
+            assert isinstance(prompt.prompt, str)
             text = prompt.prompt
         else:
             assert isinstance(prompt, ChatRequest)

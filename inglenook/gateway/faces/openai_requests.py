@@ -17,6 +17,7 @@ from inglenook.models.calls import (
     LocalOptions,
     Message,
     Part,
+    Prompt,
     ResponseFormat,
     Sampling,
     TextPart,
@@ -175,6 +176,20 @@ class _Tool(Struct, forbid_unknown_fields=True, kw_only=True):
     function: _FunctionSpec
 
 
+class _Named(Struct):
+    name: str
+
+
+class _AllowedTool(Struct):
+    type: Literal["function"]
+    function: _Named
+
+
+class _AllowedTools(Struct, forbid_unknown_fields=True):
+    mode: Literal["auto", "required"]
+    tools: list[_AllowedTool]
+
+
 class _JsonSchema(Struct, forbid_unknown_fields=True, kw_only=True):
     name: str | None = None
     description: str | None = None
@@ -229,11 +244,13 @@ def decode_chat(body: dict[str, Any]) -> ChatRequest:
         raise BadInput("top_logprobs needs logprobs to be true", field="top_logprobs")
     sampling.logprobs = bool(read.logprobs)
     sampling.top_logprobs = read.top_logprobs
+    tools = [_tool(tool, index) for index, tool in enumerate(read.tools or ())]
+    tool_choice = _tool_choice(read.tool_choice, tools)
     return ChatRequest(
         messages=[_message(message, index) for index, message in enumerate(read.messages)],
         sampling=sampling,
-        tools=[_tool(tool, index) for index, tool in enumerate(read.tools or ())],
-        tool_choice=_tool_choice(read.tool_choice),
+        tools=tools,
+        tool_choice=tool_choice,
         parallel_tool_calls=read.parallel_tool_calls,
         response_format=_response_format(read.response_format),
         reasoning=read.reasoning_effort,
@@ -242,13 +259,9 @@ def decode_chat(body: dict[str, Any]) -> ChatRequest:
 
 
 def decode_completion(body: dict[str, Any]) -> CompletionRequest:
-    """A body of `/v1/completions`; of prompts, one text can be carried."""
+    """A body of `/v1/completions`: one prompt or several, each text or tokens."""
     read = read_as(body, _CompletionBody)
-    prompt = read.prompt
-    if isinstance(prompt, list) and len(prompt) == 1 and isinstance(prompt[0], str):
-        prompt = prompt[0]
-    if not isinstance(prompt, str):
-        raise CannotCarry("prompt: this model takes one text; send one request a prompt, and no tokens", field="prompt")
+    prompt, *others = _prompts(read.prompt)
     sampling = read.sampling()
     if read.logprobs is not None:
         if not 0 <= read.logprobs <= 20:
@@ -256,11 +269,31 @@ def decode_completion(body: dict[str, Any]) -> CompletionRequest:
         sampling.logprobs, sampling.top_logprobs = True, read.logprobs
     return CompletionRequest(
         prompt=prompt,
+        others=others,
         suffix=read.suffix or None,
         sampling=sampling,
         response_format=_response_format(read.response_format),
         local=read.local(),
     )
+
+
+def _prompts(given: str | list[Any]) -> list[Prompt]:
+    if isinstance(given, str):
+        return [given]
+    if given and _are_tokens(given):
+        return [given]
+    prompts: list[Prompt] = []
+    for index, item in enumerate(given):
+        if not isinstance(item, str) and not (isinstance(item, list) and _are_tokens(item)):
+            raise BadInput(f"prompt[{index}]: a prompt is text or a list of token ids", field=f"prompt[{index}]")
+        prompts.append(item)
+    if not prompts:
+        raise BadInput("prompt must not be an empty list", field="prompt")
+    return prompts
+
+
+def _are_tokens(items: list[Any]) -> bool:
+    return all(type(item) is int and 0 <= item < 1 << 31 for item in items)
 
 
 def decode_embedding(body: dict[str, Any]) -> EmbeddingRequest:
@@ -339,14 +372,38 @@ def _tool(value: dict[str, Any], index: int) -> ToolSpec:
     )
 
 
-def _tool_choice(value: str | dict[str, Any] | None) -> str | dict[str, Any] | None:
-    if isinstance(value, str) and value not in ("none", "auto", "required"):
-        raise BadInput(f"tool_choice must be none, auto, required or a function; got {value!r}", field="tool_choice")
-    if isinstance(value, dict):
-        function = value.get("function")
-        if value.get("type") != "function" or not isinstance(function, dict) or not function.get("name"):
-            raise CannotCarry("tool_choice: only a function can be chosen", field="tool_choice")
-    return value
+def _tool_choice(value: str | dict[str, Any] | None, tools: list[ToolSpec]) -> str | dict[str, Any] | None:
+    """The choice as `ChatRequest` has it. `allowed_tools` leaves only those in `tools`, which changes it."""
+    if value is None:
+        return None
+    if isinstance(value, str):
+        if value not in ("none", "auto", "required"):
+            raise BadInput(
+                f"tool_choice must be none, auto, required or a function; got {value!r}", field="tool_choice"
+            )
+        return value
+    if value.get("type") == "allowed_tools":
+        allowed = _at("tool_choice.allowed_tools", value.get("allowed_tools") or {}, _AllowedTools)
+        tools[:] = chosen_tools(tools, [tool.function.name for tool in allowed.tools])
+        return str(allowed.mode)
+    function = value.get("function")
+    if value.get("type") != "function" or not isinstance(function, dict) or not function.get("name"):
+        raise CannotCarry("tool_choice: only a function can be chosen", field="tool_choice")
+    chosen_tools(tools, [function["name"]])
+    return {"name": function["name"]}
+
+
+def chosen_tools(tools: list[ToolSpec], names: list[str]) -> list[ToolSpec]:
+    """The tools of these names.
+
+    Raises:
+        BadInput: there is none of one of them.
+    """
+    offered = {tool.name: tool for tool in tools}
+    for name in names:
+        if name not in offered:
+            raise BadInput(f"tool_choice: there is no tool named {name!r} among the tools", field="tool_choice")
+    return [offered[name] for name in names]
 
 
 def _response_format(value: dict[str, Any] | None) -> ResponseFormat | None:

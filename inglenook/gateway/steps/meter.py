@@ -12,6 +12,7 @@ from inglenook.gateway.steps.base import Step
 from inglenook.models.calls import (
     Event,
     Finished,
+    Operation,
     Raw,
     RawHead,
     ReasoningDelta,
@@ -146,7 +147,9 @@ class Meter(Step):
     def _settle(self, exchange: Exchange, outcome: Outcome) -> Usage:
         reading: _Reading = exchange.meter
         usage = exchange.usage or reading.usage()
-        if usage is None:
+        if exchange.call.operation is Operation.COUNT:
+            usage = Usage()  # nothing went to the model
+        elif usage is None:
             if outcome.status == "failed" and not exchange.first_event_at:
                 usage = Usage()  # the provider did nothing
             else:

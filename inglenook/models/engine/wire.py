@@ -62,7 +62,9 @@ def chat_body(request: ChatRequest, messages: list[Message], defaults: dict[str,
             }
             for tool in request.tools
         ]
-        if request.tool_choice is not None:
+        if isinstance(request.tool_choice, dict):
+            body["tool_choice"] = {"type": "function", "function": {"name": request.tool_choice["name"]}}
+        elif request.tool_choice is not None:
             body["tool_choice"] = request.tool_choice
         if request.parallel_tool_calls is not None:
             body["parallel_tool_calls"] = request.parallel_tool_calls

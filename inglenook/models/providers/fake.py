@@ -28,7 +28,8 @@ import asyncio
 import hashlib
 import math
 import re
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from contextlib import aclosing
 from typing import Any, ClassVar
 
 import msgspec
@@ -55,6 +56,7 @@ from inglenook.models.calls import (
     Logprobs,
     Message,
     Notice,
+    Prompt,
     ReasoningDelta,
     Request,
     TextDelta,
@@ -65,6 +67,7 @@ from inglenook.models.calls import (
     Vectors,
 )
 from inglenook.models.providers.base import Job, ModelFacts, ProviderKind, ProviderParts, not_offered
+from inglenook.models.providers.prompts import in_turn
 
 DIMENSIONS = 64
 _WORD = re.compile(r"\s*\S+|\s+")
@@ -161,9 +164,13 @@ class Fake:
             if isinstance(request, ChatRequest) and not request.messages:
                 yield Finished("unload" if request.local.keep_alive == 0 else "load")
                 return
-            script = self._script(job.model, request)
-            async for event in self._play(script, request):
-                yield event
+            if isinstance(request, CompletionRequest) and request.others:
+                events = in_turn(request, lambda one: self._play(self._script(job.model, one), one))
+            else:
+                events = self._play(self._script(job.model, request), request)
+            async with aclosing(events):
+                async for event in events:
+                    yield event
         except (asyncio.CancelledError, GeneratorExit):
             self.cancelled += 1
             if self._change is not None and not self._change.done():
@@ -207,7 +214,7 @@ class Fake:
             return _echo(request, prompt)
         raise NotFound(f"the fake provider has no model '{model}'")
 
-    async def _play(self, script: Script, request: ChatRequest | CompletionRequest) -> AsyncIterator[Event]:
+    async def _play(self, script: Script, request: ChatRequest | CompletionRequest) -> AsyncGenerator[Event, None]:
         sampling = request.sampling
         said = _Said(limit=sampling.max_tokens, stop=sampling.stop)
         calls = 0
@@ -275,12 +282,17 @@ class _Said:
 def _prompt(request: Request) -> str:
     if isinstance(request, ChatRequest):
         return next((message.text for message in reversed(request.messages) if message.role == "user"), "")
-    return request.prompt if isinstance(request, CompletionRequest) else ""
+    return _words(request.prompt) if isinstance(request, CompletionRequest) else ""
+
+
+def _words(prompt: Prompt) -> str:
+    """A prompt as text; of tokens, their numbers."""
+    return prompt if isinstance(prompt, str) else " ".join(map(str, prompt))
 
 
 def _words_in(request: ChatRequest | CompletionRequest) -> int:
     if isinstance(request, CompletionRequest):
-        return len(request.prompt.split())
+        return len(_words(request.prompt).split())
     return sum(len(message.text.split()) for message in request.messages)
 
 

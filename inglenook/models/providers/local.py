@@ -21,6 +21,7 @@ from inglenook.models.calls import (
     LocalOptions,
     Message,
     Notice,
+    Operation,
     Timings,
     Usage,
     Vectors,
@@ -37,17 +38,19 @@ from inglenook.models.engine.wire import (
     chat_body,
     completion_body,
 )
-from inglenook.models.providers.base import Job, ModelFacts, ProviderKind, ProviderParts, not_offered
+from inglenook.models.providers.base import USUAL, Job, ModelFacts, ProviderKind, ProviderParts, not_offered
+from inglenook.models.providers.prompts import in_turn, single
 
 #: Tokens left for the answer when a prompt has to be cut.
 _ROOM = 512
 
 
 class LocalProvider:
-    """Chat, completion and embedding by the engine's models."""
+    """Chat, completion and embedding by the engine's models; and the tokens of a chat, counted."""
 
     kind: ClassVar[str] = "local"
     wires: frozenset[str] = frozenset()
+    operations = USUAL | {Operation.COUNT}
 
     def __init__(self, engine: Engine, http: HttpPool) -> None:
         self._engine = engine
@@ -79,13 +82,15 @@ class LocalProvider:
         source = await self._engine.source(job.model)
         _check(source, request)
         options = request.local
-        if _is_empty(request):
+        if job.operation is not Operation.COUNT and _is_empty(request):
             async for event in self._load(source, request, options):
                 yield event
             return
         async with self._engine.lease(source, num_ctx=options.num_ctx, keep_alive=options.keep_alive) as lease:
             channel = Channel(self._http, lease)
-            if isinstance(request, ChatRequest):
+            if job.operation is Operation.COUNT and isinstance(request, ChatRequest):
+                events = self._count(channel, request)
+            elif isinstance(request, ChatRequest):
                 events = self._chat(channel, request)
             elif isinstance(request, CompletionRequest):
                 events = self._complete(channel, request)
@@ -117,6 +122,11 @@ class LocalProvider:
             yield Usage()
             yield Timings(load_ms=lease.load_ms)
         yield Finished("load")
+
+    async def _count(self, channel: Channel, request: ChatRequest) -> AsyncGenerator[Event, None]:
+        prompt = await channel.render(request, _messages(channel.lease.source, request))
+        yield Usage(input=len(await channel.tokenize(prompt)))
+        yield Finished("stop")
 
     async def _chat(self, channel: Channel, request: ChatRequest) -> AsyncGenerator[Event, None]:
         source = channel.lease.source
@@ -160,11 +170,15 @@ class LocalProvider:
                 yield event
 
     async def _complete(self, channel: Channel, request: CompletionRequest) -> AsyncGenerator[Event, None]:
-        prompt: str | list[int] = request.prompt
-        if request.local.context or request.local.return_context:
-            added = await channel.tokenize(request.prompt, special=not request.local.context)
+        prompt = request.prompt
+        if isinstance(prompt, str) and (request.local.context or request.local.return_context):
+            added = await channel.tokenize(prompt, special=not request.local.context)
             prompt = [*(request.local.context or ()), *added]
-        async with aclosing(self._complete_tokens(channel, request, prompt)) as events:
+        if single(request):
+            answer = self._complete_tokens(channel, request, prompt)
+        else:
+            answer = in_turn(request, lambda one: self._complete_tokens(channel, one, one.prompt))
+        async with aclosing(answer) as events:
             async for event in events:
                 yield event
 
@@ -255,8 +269,6 @@ def _check(source: Source, request: ChatRequest | CompletionRequest | EmbeddingR
     if isinstance(request, CompletionRequest):
         if request.suffix is not None and "insert" not in file.capabilities:
             raise BadInput(f"{source.name} does not support insert", field="suffix")
-        if (request.sampling.n or 1) != 1:
-            raise BadInput("a completion by a model run here gives one answer (n = 1)", field="n")
         return
     if request.tools and "tools" not in file.capabilities:
         raise BadInput(f"{source.name} does not support tools", field="tools")
@@ -269,7 +281,7 @@ def _is_empty(request: ChatRequest | CompletionRequest | EmbeddingRequest) -> bo
     if isinstance(request, ChatRequest):
         return not request.messages
     if isinstance(request, CompletionRequest):
-        return not request.prompt and request.suffix is None and not request.local.context
+        return not (request.prompt or request.others or request.local.context) and request.suffix is None
     return not request.inputs
 
 

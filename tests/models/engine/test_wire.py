@@ -141,7 +141,7 @@ def test_a_chats_body() -> None:
         messages=[],
         sampling=Sampling(temperature=0.0, stop=["x"], seed=-1, top_logprobs=2, logprobs=True, max_tokens=-1),
         tools=[ToolSpec(name="f")],
-        tool_choice="auto",
+        tool_choice={"name": "f"},
         response_format=ResponseFormat(kind="json_schema", schema={"type": "object"}),
         reasoning="low",
     )
@@ -160,6 +160,7 @@ def test_a_chats_body() -> None:
     assert body["messages"][1]["tool_calls"][0]["function"] == {"name": "f", "arguments": "{}"}
     assert body["messages"][2]["tool_call_id"] == "1"
     assert body["tools"][0]["function"]["parameters"] == {"type": "object", "properties": {}}
+    assert body["tool_choice"] == {"type": "function", "function": {"name": "f"}}
     assert body["response_format"]["json_schema"]["schema"] == {"type": "object"}
     assert body["chat_template_kwargs"] == {"enable_thinking": True, "reasoning_effort": "low"}
     assert body["stream"] is True

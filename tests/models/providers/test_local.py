@@ -8,6 +8,7 @@ from typing import Any
 
 import orjson
 import pytest
+from msgspec import structs
 
 from inglenook.kit.errors import BadInput, UpstreamFailed, UpstreamTimeout
 from inglenook.kit.http.pool import Url
@@ -21,6 +22,7 @@ from inglenook.models.calls import (
     Logprobs,
     Message,
     Notice,
+    Operation,
     ReasoningDelta,
     ResponseFormat,
     Sampling,
@@ -102,6 +104,27 @@ async def test_sampling_reaches_the_model(local: LocalProvider, install: Install
     first, same, other = await say(7), await say(7), await say(8)
     assert first == same
     assert first != other
+
+
+async def test_several_prompts_and_answers(local: LocalProvider, install: Install) -> None:
+    name = install()
+    sampling = Sampling(max_tokens=20, temperature=1.5, top_k=0, top_p=1, min_p=0, seed=7, n=2)
+    request = CompletionRequest(prompt="x", others=["y"], sampling=sampling)
+    events = await ask(local, name, request)
+    texts = ["".join(e.text for e in of(TextDelta, events) if e.choice == number) for number in range(4)]
+    alone = structs.replace(request, others=[], sampling=structs.replace(sampling, n=1))
+    assert texts[0] == _text(await ask(local, name, alone))
+    assert texts[0] != texts[1]
+    assert [event.choice for event in of(Finished, events)] == [0, 1, 2, 3]
+    tokens = structs.replace(alone, prompt=[1, 1, 1])
+    assert of(Usage, await ask(local, name, tokens))[0].input == 3
+
+
+async def test_a_chat_is_counted_as_it_would_be_read(local: LocalProvider, install: Install) -> None:
+    name, request = install(), _chat("one two three")
+    usage, finished = await ask(local, name, request, operation=Operation.COUNT)
+    assert finished == Finished("stop")
+    assert usage == Usage(input=of(Usage, await ask(local, name, request))[0].input)
 
 
 async def test_options_of_the_model_are_defaults(local: LocalProvider, install: Install) -> None:

@@ -134,7 +134,7 @@ async def test_every_field_is_carried(upstream: Upstream, http: HttpPool) -> Non
             max_tokens=5, temperature=0.5, top_k=3, seed=1, stop=["x"], n=2, logprobs=True, top_logprobs=2
         ),
         tools=[ToolSpec("f", "does", {"type": "object"}, strict=True)],
-        tool_choice="required",
+        tool_choice={"name": "f"},
         parallel_tool_calls=False,
         response_format=ResponseFormat("json_schema", {"type": "object"}, "n", True),
         reasoning="low",
@@ -167,7 +167,7 @@ async def test_every_field_is_carried(upstream: Upstream, http: HttpPool) -> Non
         "n": 2,
         "logprobs": True,
         "top_logprobs": 2,
-        "tool_choice": "required",
+        "tool_choice": {"type": "function", "function": {"name": "f"}},
         "parallel_tool_calls": False,
         "reasoning_effort": "low",
     }
@@ -246,6 +246,8 @@ async def test_completions(upstream: Upstream, http: HttpPool) -> None:
         "logprobs": 1,
         "max_tokens": 1,
     }
+    await collect(make(upstream, http), job(CompletionRequest(prompt="p", others=[[1, 2]])))
+    assert upstream.asked[1].json["prompt"] == ["p", [1, 2]]
 
 
 async def test_embeddings(upstream: Upstream, http: HttpPool) -> None:

@@ -84,7 +84,7 @@ def chat_body(model: str, request: ChatRequest, profile: Profile) -> dict[str, A
             for tool in request.tools
         ]
     for name, value in (
-        ("tool_choice", request.tool_choice),
+        ("tool_choice", _tool_choice(request.tool_choice)),
         ("parallel_tool_calls", request.parallel_tool_calls),
         ("reasoning_effort", request.reasoning),
         ("response_format", _response_format(request.response_format)),
@@ -99,7 +99,7 @@ def completion_body(model: str, request: CompletionRequest, profile: Profile) ->
     body = _body(model, request.sampling, request.local, profile)
     if profile.max_tokens in body:
         body["max_tokens"] = body.pop(profile.max_tokens)
-    body["prompt"] = request.prompt
+    body["prompt"] = [request.prompt, *request.others] if request.others else request.prompt
     if request.suffix is not None:
         body["suffix"] = request.suffix
     if request.sampling.logprobs:
@@ -187,6 +187,10 @@ def _part(part: Part) -> dict[str, Any]:
             }
         case AudioPart():
             return {"type": "input_audio", "input_audio": {"data": part.data, "format": part.format}}
+
+
+def _tool_choice(wanted: str | dict[str, Any] | None) -> str | dict[str, Any] | None:
+    return {"type": "function", "function": {"name": wanted["name"]}} if isinstance(wanted, dict) else wanted
 
 
 def _response_format(wanted: ResponseFormat | None) -> dict[str, Any] | None:
