@@ -23,6 +23,7 @@ from inglenook.models.calls import (
     ToolCallDelta,
     Usage,
 )
+from inglenook.models.errors import ContextTooLong
 
 # ---------------------------------------------------------------------------------------------------- bodies
 
@@ -136,10 +137,8 @@ def _response_format(wanted: ResponseFormat) -> dict[str, Any]:
 # ---------------------------------------------------------------------------------------------------- errors
 
 
-class PromptTooLong(BadInput):
+class PromptTooLong(ContextTooLong):
     """The prompt is longer than the context."""
-
-    code = "prompt_too_long"
 
     def __init__(self, prompt_tokens: int, context_length: int, *, what: str = "the prompt") -> None:
         self.prompt_tokens = prompt_tokens

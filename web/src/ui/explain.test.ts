@@ -3,7 +3,7 @@ import { beforeEach, describe, expect, it } from "vitest";
 
 import { ApiError, Unreachable } from "@/api/error";
 
-import { explain } from "./explain";
+import { explain, inWords } from "./explain";
 
 describe("explain", () => {
   beforeEach(() => i18n.loadAndActivate({ locale: "en", messages: {} }));
@@ -22,6 +22,16 @@ describe("explain", () => {
       "(",
     );
     expect(explain(new ApiError("odd", 418, "teapot"))).toBe("odd");
+  });
+
+  it("puts numbers into the page's language, where the server tells them", () => {
+    i18n.loadAndActivate({ locale: "zh-CN", messages: {} });
+    const told = { message: "the prompt has 9000 tokens", code: "context_too_long" };
+    const details = { prompt_tokens: 9000, context_length: 4096 };
+    expect(inWords({ ...told, details })).toMatch(/9000 tokens.*4096/);
+    expect(inWords({ ...told, details })).not.toContain(told.message);
+    expect(inWords(told)).toMatch(/ \(the prompt has 9000 tokens\)$/);
+    expect(inWords({ message: "odd", code: null })).toBe("odd");
   });
 
   it("says that the server is away, also when a part of the page is missing", () => {

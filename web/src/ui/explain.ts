@@ -5,15 +5,30 @@ import { ApiError, Unreachable } from "@/api/error";
 
 import { PROBLEMS } from "./problems";
 
-/** An error in words a person can act on: the server's own, led by a translation where the page is not in English. */
+/** What the server tells of an error. */
+export interface Told {
+  message: string;
+  code: string | null;
+  details?: Readonly<Record<string, unknown>>;
+}
+
+/** An error of the server in words a person can act on: its own, led by a translation where the page is not in English. */
+export function inWords({ message, code, details = {} }: Told): string {
+  const problem = code !== null && i18n.locale !== "en" ? PROBLEMS[code] : undefined;
+  if (!problem) return message;
+  if (problem.exactly?.needs.every((name) => name in details)) {
+    const exactly = { ...problem.exactly.says, values: { ...details } };
+    return i18n._(exactly);
+  }
+  return i18n._(problem.says) + (problem.whole ? "" : ` (${message})`);
+}
+
+/** An error in words a person can act on. */
 export function explain(error: unknown): string {
   if (error instanceof Unreachable || isMissingPart(error)) {
     return t`The server does not answer. Check that Inglenook is running and that this device can reach it.`;
   }
-  if (error instanceof ApiError && i18n.locale !== "en") {
-    const problem = PROBLEMS[error.code];
-    if (problem) return i18n._(problem.says) + (problem.whole ? "" : ` (${error.message})`);
-  }
+  if (error instanceof ApiError) return inWords(error);
   return error instanceof Error && error.message
     ? error.message
     : t`Something unexpected happened in this page.`;

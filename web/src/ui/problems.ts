@@ -4,9 +4,19 @@ import { msg } from "@lingui/core/macro";
 /**
  * What the server's error codes mean, for readers of other languages than the server's English.
  *
- * `whole`: the code says it all. Otherwise the server's own words hold facts (a name, a number) and follow.
+ * `whole`: it says it all. Otherwise the server's own words hold facts (a name, a number) and follow, unless the error's
+ * details have the values that `exactly` needs to say it all.
  */
-export const PROBLEMS: Readonly<Record<string, { says: MessageDescriptor; whole?: true }>> = {
+export const PROBLEMS: Readonly<
+  Record<
+    string,
+    {
+      says: MessageDescriptor;
+      whole?: true;
+      exactly?: { says: MessageDescriptor; needs: readonly string[] };
+    }
+  >
+> = {
   wrong_password: { says: msg`The name or the password is wrong.`, whole: true },
   account_disabled: { says: msg`This account is disabled; ask an administrator.`, whole: true },
   last_admin: { says: msg`This is the only administrator; make somebody else one first.`, whole: true },
@@ -22,6 +32,26 @@ export const PROBLEMS: Readonly<Record<string, { says: MessageDescriptor; whole?
   forbidden: { says: msg`You may not do this; ask an administrator.` },
   not_found: { says: msg`There is no such thing any more.` },
   model_not_found: { says: msg`There is no such model.` },
+  invalid_model_name: { says: msg`No model can have that name.` },
+  not_capable: { says: msg`The model cannot do this.` },
+  cannot_carry: { says: msg`This model does not know one of the settings.` },
+  context_too_long: {
+    says: msg`This is longer than the model can read.`,
+    exactly: {
+      says: msg({
+        message:
+          "This is too long for the model: {prompt_tokens} tokens, and it can read {context_length}. Shorten it, or choose a model with a longer context.",
+      }),
+      needs: ["prompt_tokens", "context_length"],
+    },
+  },
+  content_refused: { says: msg`The provider’s rules do not allow this.` },
+  provider_key_refused: {
+    says: msg`The provider does not take our key; an administrator can set another one.`,
+  },
+  provider_out_of_credit: { says: msg`The provider wants to be paid first.` },
+  bad_model_file: { says: msg`The model’s file cannot be used.` },
+  broken_model: { says: msg`A file of this model is missing or incomplete; get it again.` },
   pull_failed: { says: msg`The download failed.` },
   wrong_checksum: { says: msg`The download is damaged and was thrown away.` },
   disk_full: { says: msg`The disk is full.` },

@@ -3,6 +3,7 @@ import type { ReactNode } from "react";
 
 import type { Message } from "@/api/types";
 import { Button } from "@/ui/Button";
+import { inWords } from "@/ui/explain";
 import { Notice } from "@/ui/Notice";
 import { toastError } from "@/ui/toasts";
 
@@ -30,7 +31,11 @@ export function AnswerEnd({ message, last }: { message: Message; last: boolean }
     case "failed":
       return end(
         "error",
-        message.error ?? <Trans>The answer failed.</Trans>,
+        message.error ? (
+          inWords({ message: message.error, code: message.error_code, details: message.error_details })
+        ) : (
+          <Trans>The answer failed.</Trans>
+        ),
         message.text ? continued : again,
       );
     case "interrupted":

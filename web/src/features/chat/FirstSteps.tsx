@@ -2,23 +2,19 @@ import { Trans } from "@lingui/react/macro";
 import { Link } from "@tanstack/react-router";
 
 import { useIsAdmin } from "@/features/accounts/session";
-import { canChat, useModels } from "@/features/models/queries";
+import { canChat, isStarter, useModels } from "@/features/models/queries";
 
 import { BetterModel } from "./BetterModel";
 
 /**
- * While there is only the starter model, or none: what it cannot do, and one click each to something better.
- *
- * The starter is told by its languages: it is small and speaks English only.
+ * While there is only a model to start with, or none: what it cannot do, and one click each to something better.
  */
 export function FirstSteps() {
   const isAdmin = useIsAdmin();
   const models = useModels();
   if (!models.data) return null;
   const able = models.data.filter(canChat);
-  const starters = able.filter(
-    ({ local, languages }) => local && languages.length === 1 && languages[0] === "en",
-  );
+  const starters = able.filter(isStarter);
   if (able.length > starters.length) return null;
   const starter = starters[0]?.name;
   return (

@@ -53,7 +53,7 @@ describe("receive", () => {
       event("1.2.0", "chat.notice", { kind: "truncated", message: "cut", details: { dropped_messages: 2 } }),
       event("1.2.0", "chat.notice", { kind: "truncated", message: "cut", details: {} }),
       event("1.3.0", "chat.usage", { input: 5, output: 7, tokens_per_second: 40.5 }),
-      event("1.4.0", "run.failed", { error: "it broke" }),
+      event("1.4.0", "run.failed", { error: { code: "upstream_failed", message: "it broke" } }),
       { type: "end", id: null, status: "failed" },
     ]);
     expect(answer).toMatchObject({ model: "smollm2", status: "failed", ended: true, error: "it broke" });

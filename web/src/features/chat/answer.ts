@@ -77,7 +77,7 @@ function onEvent(answer: Answer, type: string, payload: Record<string, unknown>)
     case "run.finished":
       return { ...answer, finishReason: finishReason(payload) ?? answer.finishReason };
     case "run.failed":
-      return { ...answer, error: text(payload.error) ?? text(payload.message) ?? answer.error };
+      return { ...answer, error: errorMessage(payload) };
     default:
       return answer;
   }
@@ -86,6 +86,10 @@ function onEvent(answer: Answer, type: string, payload: Record<string, unknown>)
 function finishReason(payload: Record<string, unknown>): string | null {
   const output = typeof payload.output === "object" && payload.output !== null ? payload.output : payload;
   return text((output as Record<string, unknown>).finish_reason);
+}
+
+function errorMessage({ error }: Record<string, unknown>): string | null {
+  return isRecord(error) ? text(error.message) : null;
 }
 
 /** An answer from the folded state of a run. */
@@ -99,7 +103,7 @@ export function fromState(state: Record<string, unknown>): Answer {
     notices: notices.map(toNotice).filter((notice) => notice !== null),
     usage: isRecord(state.usage) ? toUsage(state.usage) : null,
     finishReason: text(state.finish_reason),
-    error: text(state.error),
+    error: errorMessage(state),
   };
 }
 

@@ -14,7 +14,7 @@ export function PullForm() {
   const pull = usePull();
   const get = (event: SubmitEvent) => {
     event.preventDefault();
-    if (source.trim()) pull.mutate(source.trim(), { onSuccess: () => setSource("") });
+    if (source.trim()) pull.mutate({ source: source.trim() }, { onSuccess: () => setSource("") });
   };
   return (
     <form onSubmit={get} className="flex flex-col items-start gap-3">

@@ -3,6 +3,7 @@ import { Trans, useLingui } from "@lingui/react/macro";
 import type { PullInfo } from "@/api/types";
 import { bytes } from "@/i18n/format";
 import { Button } from "@/ui/Button";
+import { inWords } from "@/ui/explain";
 import { Notice } from "@/ui/Notice";
 import { ProgressBar } from "@/ui/ProgressBar";
 import { toastError } from "@/ui/toasts";
@@ -24,13 +25,19 @@ export function PullRow({ pull }: { pull: PullInfo }) {
             <Button
               small
               busy={again.isPending}
-              onClick={() => again.mutate(pull.source, { onError: toastError })}
+              onClick={() =>
+                again.mutate(
+                  { source: pull.source, ...(pull.model ? { name: pull.model } : {}) },
+                  { onError: toastError },
+                )
+              }
             >
               <Trans>Try again</Trans>
             </Button>
           }
         >
-          <span className="font-medium">{name}</span>: {pull.error}
+          <span className="font-medium">{name}</span>:{" "}
+          {inWords({ message: pull.error ?? "", code: pull.error_code })}
         </Notice>
       </li>
     );

@@ -21,7 +21,8 @@ export function Suggestion({ suggestion }: { suggestion: SuggestionInfo }) {
       status === "running" && suggestion.sources.some((other) => other.source === source),
   );
   if (!first) return null;
-  const get = (source: string) => pull.mutate(source, { onError: toastError });
+  // Under the name it is suggested by, so that it is known for the same wherever it came from.
+  const get = (source: string) => pull.mutate({ source, name: suggestion.name }, { onError: toastError });
   const languages = listing(suggestion.languages.slice(0, 4).map(languageName));
   return (
     <li className="flex flex-wrap items-center gap-x-4 gap-y-2 py-3" data-suggestion={suggestion.name}>

@@ -25,6 +25,14 @@ export function canChat(model: ModelInfo): boolean {
   return model.capabilities.includes("completion");
 }
 
+/** Bytes on disk below which a model that speaks English only is one to start with, and no more. */
+const TINY = 400_000_000;
+
+/** Whether a model is there to show that everything works: tiny, and English only. */
+export function isStarter({ local, languages, size }: ModelInfo): boolean {
+  return local && languages.length === 1 && languages[0] === "en" && size < TINY;
+}
+
 export function useEngine() {
   return useQuery({
     queryKey: ENGINE,
@@ -76,7 +84,8 @@ export function useDeleteModel() {
 
 export function usePull() {
   return useMutation({
-    mutationFn: (source: string) => ask(api.POST("/api/v1/hub/pulls", { body: { source } })),
+    mutationFn: (wanted: { source: string; name?: string }) =>
+      ask(api.POST("/api/v1/hub/pulls", { body: wanted })),
     onSuccess: putPull,
   });
 }
