@@ -1,11 +1,12 @@
 """What the chat page weighs, and how quick it stays, in a real Chromium against a real server.
 
 `python bench/page.py [--json]`:
-- `chat_initial_js_gzip`: all JavaScript the browser loads until the chat page is usable, in the gzip form the server
-  sends (gzip -9 of what it would send plain).
-- with 500 conversations, one of them of 1,000 messages: time from navigation, with an empty cache, until that
-  conversation's last message and the composer are shown (median of five); and the longest task of the main thread
-  while 100 characters are typed into it and while it is scrolled from end to beginning (from a trace of the browser).
+- `chat_initial_js_gzip`, `login_initial_js_gzip`: all JavaScript the browser loads until the chat page, or the page to
+  sign in, is usable, in the gzip form the server sends (gzip -9 of what it would send plain).
+- with 500 conversations, one of them of 1,000 messages: `long_chat_open`, the time from navigation, with an empty cache,
+  until that conversation's last message and the composer are shown (median of five); `long_chat_longest_task`, the
+  longest task of the main thread (from a trace of the browser) while 100 characters are typed into it, while it is
+  scrolled from end to beginning, and while a question is sent, its answer comes in and the next one is typed.
 """
 
 import argparse
@@ -35,6 +36,8 @@ from tests.support.running import ADMIN, PASSWORD, RunningServer
 CONVERSATIONS = 500
 MESSAGES = 1000
 OPENINGS = 5
+#: A new window of Chromium loads pages of its own (the address bar's list), which would compete with ours.
+SETTLING_MS = 2000
 ANSWER = """Here is **one** way to do it, with a list:
 
 1. Look at the *size* of the thing, then at its `shape`.
@@ -52,6 +55,16 @@ def verdict(size: float, shape: str) -> str:
 
 The rest follows from there, and it takes a sentence or two more to say why it does so in most of the cases.
 """
+#: A model that says the answer three times over, in about eight seconds.
+MODEL = "stream"
+STREAM = {
+    "steps": [
+        step
+        for at in range(0, len(ANSWER) * 3, 15)
+        for step in ({"text": (ANSWER * 3)[at : at + 15]}, {"delay_ms": 50})
+    ]
+    + [{"text": "\n\nAnd the story ends here"}]
+}
 OPENED = """() => {
   const note = () => {
     const rows = document.querySelectorAll('[data-message]');
@@ -76,14 +89,22 @@ SCROLL = """async () => {
 }"""
 
 
+class Weight(NamedTuple):
+    """JavaScript that a browser loads for a page."""
+
+    gzip_kb: float
+    files: int
+
+
 class Figures(NamedTuple):
     """Kilobytes (1,000 bytes) and milliseconds."""
 
-    js_gzip: float
-    js_files: int
+    chat: Weight
+    login: Weight
     open_ms: float
     typing_ms: float
     scrolling_ms: float
+    streaming_ms: float
 
 
 def fill(data: Path, owner: str) -> str:
@@ -112,9 +133,11 @@ def fill(data: Path, owner: str) -> str:
     return asyncio.run(run())
 
 
-def open_page(browser: Browser, url: str) -> Page:
-    """A page of a fresh profile, signed in."""
+def open_page(browser: Browser, url: str, *, signed_in: bool = True) -> Page:
+    """A page of a fresh profile."""
     context = browser.new_context(base_url=url, viewport={"width": 1280, "height": 800}, locale="en-US")
+    if not signed_in:
+        return context.new_page()
     body = {"name": ADMIN, "password": PASSWORD}
     response = context.request.post("/api/v1/session", data=body, headers={"X-Inglenook": "1"})
     if not response.ok:
@@ -122,9 +145,9 @@ def open_page(browser: Browser, url: str) -> Page:
     return context.new_page()
 
 
-def weigh(browser: Browser, url: str) -> tuple[float, int]:
-    """Kilobytes of gzip, and files, of the JavaScript of the chat page's first screen."""
-    page = open_page(browser, url)
+def weigh(browser: Browser, url: str, path: str, usable: str, *, signed_in: bool) -> Weight:
+    """The JavaScript that is loaded for the page at `path` until `usable` (a selector) is there and all is quiet."""
+    page = open_page(browser, url, signed_in=signed_in)
     scripts: set[str] = set()
 
     def note(response: Any) -> None:
@@ -132,8 +155,8 @@ def weigh(browser: Browser, url: str) -> tuple[float, int]:
             scripts.add(response.url)
 
     page.on("response", note)
-    page.goto("/")
-    page.locator("[data-composer]").wait_for()
+    page.goto(path)
+    page.locator(usable).wait_for()
     page.wait_for_load_state("networkidle")
     page.context.close()
     total = 0
@@ -143,13 +166,14 @@ def weigh(browser: Browser, url: str) -> tuple[float, int]:
                 body = b"".join(response.iter_raw())
                 plain = response.headers.get("content-encoding") != "gzip"
                 total += len(gzip.compress(body, 9)) if plain else len(body)
-    return total / 1000, len(scripts)
+    return Weight(total / 1000, len(scripts))
 
 
 def opening(browser: Browser, url: str, chat: str) -> float:
     """Milliseconds from navigation to the long conversation's last message and the composer."""
     page = open_page(browser, url)
     page.add_init_script(f"({OPENED})()")
+    page.wait_for_timeout(SETTLING_MS)
     page.goto(f"/c/{chat}")
     page.locator("html[data-opened]").wait_for()
     opened = float(page.locator("html").get_attribute("data-opened") or "nan")
@@ -177,8 +201,8 @@ def longest_task(browser: Browser, page: Page, act: Any) -> float:
     return max(tasks)
 
 
-def work(browser: Browser, url: str, chat: str) -> tuple[float, float]:
-    """The longest task while typing, and while scrolling, in the long conversation."""
+def work(browser: Browser, url: str, chat: str) -> tuple[float, float, float]:
+    """The longest task in the long conversation while typing, while scrolling, and while an answer comes in."""
     page = open_page(browser, url)
     page.goto(f"/c/{chat}")
     page.locator("[data-message]").last.wait_for()
@@ -193,8 +217,21 @@ def work(browser: Browser, url: str, chat: str) -> tuple[float, float]:
     scrolling = longest_task(browser, page, lambda: reached.extend(page.evaluate(SCROLL)))
     if reached[1] > 0:
         raise SystemExit(f"the beginning was not reached: {reached}")
+
+    def converse() -> None:
+        page.keyboard.press("Enter")
+        page.locator('[data-status="streaming"] .prose').wait_for()
+        page.keyboard.type(text, delay=20)
+        if not page.locator('[data-status="streaming"]').count():
+            raise SystemExit("the answer ended before the text was typed")
+        page.locator('[data-status="streaming"]').wait_for(state="detached")
+        page.wait_for_load_state("networkidle")
+
+    streaming = longest_task(browser, page, converse)
+    if composer.input_value() != text or not page.get_by_text("And the story ends here").count():
+        raise SystemExit("the answer or the text is not what it should be")
     page.context.close()
-    return typing, scrolling
+    return typing, scrolling, streaming
 
 
 def measure() -> Figures:
@@ -206,11 +243,13 @@ def measure() -> Figures:
         chat = fill(data, owner)
         with RunningServer(data) as server, open_browser() as browser:
             with server.log_in() as client:
-                server.add_fake_provider(client)
-            js_gzip, js_files = weigh(browser, server.url)
+                server.add_fake_provider(client, scripts={MODEL: STREAM})
+                client.patch(f"/api/v1/conversations/{chat}", json={"settings": {"model": MODEL}}).raise_for_status()
+            chat_js = weigh(browser, server.url, "/", "[data-composer]", signed_in=True)
+            login_js = weigh(browser, server.url, "/login", "[name=username]", signed_in=False)
             opened = statistics.median(opening(browser, server.url, chat) for _ in range(OPENINGS))
-            typing, scrolling = work(browser, server.url, chat)
-    return Figures(js_gzip, js_files, opened, typing, scrolling)
+            tasks = work(browser, server.url, chat)
+    return Figures(chat_js, login_js, opened, *tasks)
 
 
 def main() -> None:
@@ -220,18 +259,21 @@ def main() -> None:
     began = time.monotonic()
     found = measure()
     rows = [
-        ("chat_initial_js_gzip", found.js_gzip, "KB"),
-        ("long_chat_longest_task", max(found.typing_ms, found.scrolling_ms), "ms"),
+        ("chat_initial_js_gzip", found.chat.gzip_kb, "KB"),
+        ("login_initial_js_gzip", found.login.gzip_kb, "KB"),
+        ("long_chat_longest_task", max(found.typing_ms, found.scrolling_ms, found.streaming_ms), "ms"),
         ("long_chat_open", found.open_ms, "ms"),
     ]
     if given.json:
         print(json.dumps([{"metric": name, "value": round(value, 1), "unit": unit} for name, value, unit in rows]))
         return
     print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}")
-    print(f"first screen of the chat: {found.js_gzip:.1f} KB of JavaScript (gzip) in {found.js_files} files")
+    for name, weight in (("first screen of the chat", found.chat), ("the page to sign in", found.login)):
+        print(f"{name}: {weight.gzip_kb:.1f} KB of JavaScript (gzip) in {weight.files} files")
     print(f"{CONVERSATIONS} conversations, one of {MESSAGES} messages:")
     print(f"  opened after {found.open_ms:.0f} ms (median of {OPENINGS}, cache empty)")
-    print(f"  longest task {found.typing_ms:.0f} ms while typing, {found.scrolling_ms:.0f} ms while scrolling")
+    print(f"  longest task {found.typing_ms:.0f} ms while typing, {found.scrolling_ms:.0f} ms while scrolling,")
+    print(f"  {found.streaming_ms:.0f} ms while a question is sent and its answer comes in")
     print(f"measured in {time.monotonic() - began:.0f} s")
 
 

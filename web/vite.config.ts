@@ -9,6 +9,21 @@ import { baseOfDevServer, compressed, woff2Only } from "./scripts/vite-plugins.t
 
 const server = process.env.INGLENOOK_SERVER ?? "http://127.0.0.1:8642";
 
+/** What is loaded together, first match first; the rest is split by page. */
+const CHUNKS = [
+  // The door, and what every page needs.
+  { name: "core", tags: ["$initial" as const], priority: 3 },
+  // What several pages share. Windows, and the chat with its Markdown, are large and not for all.
+  {
+    name: "common",
+    test: /lucide-react|[\\/]src[\\/](?!features[\\/]chat|ui[\\/](?:Dialog|Confirm|DrawerPanel|MenuPopup))/,
+    minShareCount: 2,
+    priority: 2,
+  },
+  // Menus, dialogs and popovers come with the first one that is opened.
+  { name: "windows", test: /@base-ui|@floating-ui|[\\/]src[\\/]ui[\\/]/, priority: 1 },
+];
+
 export default defineConfig({
   // Asset addresses are relative to the page's <base>, which the server writes: one build fits every base path.
   base: "./",
@@ -30,6 +45,8 @@ export default defineConfig({
     modulePreload: { polyfill: false },
     // A strict Content-Security-Policy forbids data: scripts and wants fonts as files.
     assetsInlineLimit: 0,
+    // Few files: each costs a request, and a browser asks for six at a time.
+    rolldownOptions: { output: { codeSplitting: { groups: CHUNKS } } },
   },
   server: { proxy: { "/api": server } },
   test: { environment: "jsdom", include: ["src/**/*.test.{ts,tsx}"] },

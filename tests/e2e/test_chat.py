@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import BrowserContext, Page, Route, expect
 
 from tests.e2e.conftest import OpenPage, add_teller, sign_in
 from tests.support.chat_page import answers, api, ask, button, composer, open_chat, prose, root
@@ -225,6 +225,22 @@ def _until_gone(page: Page, url: str) -> None:
     deadline = time.monotonic() + 10
     while page.context.request.get(url).status != 404:
         assert time.monotonic() < deadline
+
+
+def test_a_conversation_is_asked_for_beside_the_session(open_page: OpenPage) -> None:
+    page = open_page()
+    chat = open_chat(page, "echo")
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    held: list[Route] = []
+    page.route("**/api/v1/session", lambda route: held.append(route))
+    # Nobody has been told yet who is signed in.
+    with page.expect_request(re.compile(f"/api/v1/conversations/{chat}$")), page.expect_request("**/api/v1/session"):
+        page.reload(wait_until="commit")
+    expect(composer(page)).to_be_hidden()
+    held[0].continue_()
+    expect(composer(page)).to_be_visible()
+    assert len([url for url in asked if url.endswith(chat) and "/api/" in url]) == 1
 
 
 def test_a_reload_and_a_second_tab_catch_up(open_page: OpenPage, teller: Teller) -> None:

@@ -13,10 +13,8 @@ import { queryClient } from "@/api/queryClient";
 import type { SessionState } from "@/api/types";
 import { sessionQuery } from "@/features/accounts/session";
 import { preferredLanguage, switchLanguage } from "@/i18n";
-import { router } from "@/router";
+import { loadFirstPage, router } from "@/router";
 import { ToastArea } from "@/ui/ToastArea";
-
-await switchLanguage(preferredLanguage());
 
 // A session that ended elsewhere: the server says so at the next request, and the router leads to the door.
 onSignedOut(() => {
@@ -34,8 +32,11 @@ window.addEventListener("vite:preloadError", () => {
   );
 });
 
-const root = document.getElementById("root");
-if (root) {
+/** Draw the page once everything it needs is here. (Not at the module's top: the page's parts wait for this module.) */
+async function start(): Promise<void> {
+  await Promise.all([switchLanguage(preferredLanguage()), loadFirstPage()]);
+  const root = document.getElementById("root");
+  if (!root) return;
   createRoot(root).render(
     <StrictMode>
       <I18nProvider i18n={i18n}>
@@ -47,3 +48,5 @@ if (root) {
     </StrictMode>,
   );
 }
+
+void start();

@@ -2,9 +2,10 @@ import { createRootRoute, createRoute, createRouter, Outlet, redirect } from "@t
 
 import { BASE_PATH } from "@/api/base";
 import { queryClient } from "@/api/queryClient";
+import { LoginPage } from "@/features/accounts/LoginPage";
 import { applyProfile } from "@/features/accounts/profile";
 import { sessionQuery } from "@/features/accounts/session";
-import { Frame } from "@/shell/Frame";
+import { loadConversation } from "@/features/conversations/queries";
 import { lazyPage } from "@/shell/lazyPage";
 import { NotFound } from "@/shell/NotFound";
 import { PageError } from "@/shell/PageError";
@@ -15,7 +16,7 @@ const root = createRootRoute({ component: Outlet, notFoundComponent: NotFound })
 const frame = createRoute({
   getParentRoute: () => root,
   id: "frame",
-  component: Frame,
+  component: lazyPage(() => import("@/shell/Frame").then(({ Frame }) => Frame)),
   errorComponent: PageError,
   beforeLoad: async ({ location }) => {
     const { user, needs_setup } = await queryClient.query({ ...sessionQuery, staleTime: "static" });
@@ -36,7 +37,7 @@ const login = createRoute({
   // Only addresses of this page: another site must not send people on from here.
   validateSearch: ({ next }: Record<string, unknown>): { next?: string } =>
     typeof next === "string" && /^\/(?!\/)/.test(next) ? { next } : {},
-  component: lazyPage(() => import("@/features/accounts/LoginPage").then(({ LoginPage }) => LoginPage)),
+  component: LoginPage,
 });
 
 const setup = createRoute({
@@ -60,6 +61,9 @@ const chat = createRoute({
 const conversation = createRoute({
   getParentRoute: () => frame,
   path: "/c/$id",
+  loader: ({ params, preload }) => {
+    if (!preload) loadConversation(params.id);
+  },
   component: lazyPage(() =>
     import("@/features/chat/ConversationPage").then(({ ConversationPage }) => ConversationPage),
   ),
@@ -91,6 +95,17 @@ export const router = createRouter({
   defaultPreload: "intent",
   defaultErrorComponent: PageError,
 });
+
+/**
+ * Load what the address of the browser shows. Code and data of the page are asked for beside the session, not after it.
+ */
+export async function loadFirstPage(): Promise<void> {
+  const loaded = router.load();
+  const [routes, { id }] = router.getMatchedRoutes(router.latestLocation.pathname);
+  for (const { options } of routes) void options.component?.preload?.()?.catch(() => undefined);
+  if (id) loadConversation(id);
+  await loaded;
+}
 
 declare module "@tanstack/react-router" {
   interface Register {

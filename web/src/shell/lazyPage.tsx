@@ -12,15 +12,20 @@ export function lazyPage(
   load: () => Promise<ComponentType>,
 ): FunctionComponent & { preload: () => Promise<void> } {
   let loading: Promise<ComponentType> | null = null;
+  let loaded: ComponentType | null = null;
   const get = () => {
-    loading ??= load().catch((error: unknown) => {
-      setTimeout(() => (loading = null), FORGET_AFTER_MS);
-      throw error;
-    });
+    loading ??= load().then(
+      (body) => (loaded = body),
+      (error: unknown) => {
+        setTimeout(() => (loading = null), FORGET_AFTER_MS);
+        throw error;
+      },
+    );
     return loading;
   };
   function Page() {
-    const Body = use(get());
+    // What is here already is drawn at once: React holds back for 300 ms what a page waited for while it was drawn.
+    const Body = loaded ?? use(get());
     return <Body />;
   }
   Page.preload = async () => {

@@ -7,6 +7,7 @@ import type { Message } from "@/api/types";
 import type { Step } from "@/features/conversations/tree";
 import { Button } from "@/ui/Button";
 
+import { typicalHeight } from "./heights";
 import { MessageRow } from "./MessageRow";
 import { useStickToEnd } from "./useStickToEnd";
 
@@ -19,6 +20,7 @@ export interface ThreadProps {
 export function Thread({ steps }: ThreadProps) {
   const { scroller, content, virtualizer, atEnd, toEnd } = useStickToEnd(steps.length);
   const [editing, setEditing] = useState<string | null>(null);
+  const [itemSize] = useState(() => typicalHeight(steps.map(({ message }) => message)));
   const editingAt = steps.findIndex(({ message }) => message.id === editing);
   const lastAt = steps.length - 1;
   return (
@@ -29,6 +31,7 @@ export function Thread({ steps }: ThreadProps) {
             ref={virtualizer}
             scrollRef={scroller}
             startMargin={16}
+            itemSize={itemSize}
             data={steps}
             keepMounted={editingAt < 0 ? [] : [editingAt]}
           >

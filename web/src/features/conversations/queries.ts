@@ -1,5 +1,6 @@
 import {
   type InfiniteData,
+  queryOptions,
   useInfiniteQuery,
   useMutation,
   useQuery,
@@ -39,12 +40,21 @@ export function useConversations(q: string) {
   });
 }
 
-export function useConversation(id: string) {
-  return useQuery({
+const conversationQuery = (id: string) =>
+  queryOptions({
     queryKey: conversationKey(id),
     queryFn: ({ signal }) =>
       ask(api.GET("/api/v1/conversations/{conversation_id}", { params: at(id), signal })),
   });
+
+/** Ask for a conversation before the page that shows it is drawn; the page tells what goes wrong. */
+export function loadConversation(id: string): void {
+  queryClient.query(conversationQuery(id)).catch(() => undefined);
+}
+
+/** A conversation with its whole tree. */
+export function useConversation(id: string) {
+  return useQuery(conversationQuery(id));
 }
 
 export function createConversation(settings: ConversationSettings): Promise<Conversation> {
