@@ -31,9 +31,10 @@ class Asked:
         self._writer.write(f"HTTP/1.1 {status} X\r\n{lines}content-length: {len(data)}\r\n\r\n".encode() + data)
         await self._writer.drain()
 
-    async def begin(self) -> None:
+    async def begin(self, content_type: str = "text/event-stream") -> None:
         """Begin a stream."""
-        self._writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n")
+        head = f"HTTP/1.1 200 OK\r\ncontent-type: {content_type}\r\ntransfer-encoding: chunked\r\n\r\n"
+        self._writer.write(head.encode())
         await self._writer.drain()
 
     async def piece(self, data: bytes) -> None:

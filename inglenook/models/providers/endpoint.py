@@ -2,8 +2,9 @@
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
+import msgspec
 import orjson
 from msgspec import Struct, field
 
@@ -90,14 +91,14 @@ class Endpoint:
         data = body if isinstance(body, bytes) else orjson.dumps(body)
         return await self.send("POST", self.url(path), await self.headers(self.url(path), data, key) + headers, data)
 
-    async def get(self, path: str, *, key: int = 0) -> Any:
+    async def get(self, path: str, *, key: int = 0, headers: bytes = b"") -> Any:
         """The JSON at a path.
 
         Raises:
             UpstreamFailed: it is none; else as `post`.
         """
         url = self.url(path)
-        response = await self.send("GET", url, await self.headers(url, None, key), None)
+        response = await self.send("GET", url, await self.headers(url, None, key) + headers, None)
         async with response:
             body = await response.read()
         try:
@@ -142,6 +143,21 @@ class Endpoint:
         for secret in self.secrets():
             text = text.replace(secret, "…")
         return text
+
+
+S = TypeVar("S", bound=EndpointSettings)
+
+
+def read_settings(settings: dict[str, Any], kind: type[S]) -> S:
+    """A provider's settings as its struct.
+
+    Raises:
+        BadInput: they are not what it takes.
+    """
+    try:
+        return msgspec.convert(settings, kind)
+    except msgspec.ValidationError as error:
+        raise BadInput(f"settings of the provider: {error}", field="settings") from None
 
 
 def api_keys(text: str) -> tuple[str, ...]:

@@ -21,6 +21,7 @@ GROUP = "inglenook.providers"
 BUILT_IN = {
     "local": "inglenook.models.providers.local:KIND",
     "embedding": "inglenook.models.providers.embedding:KIND",
+    "anthropic": "inglenook.models.providers.anthropic:KIND",
     "openai-compatible": "inglenook.models.providers.openai_compatible:KIND",
     "fake": "inglenook.models.providers.fake:KIND",
 }

@@ -1,4 +1,4 @@
-"""Reading server-sent events out of a stream of bytes cut anywhere."""
+"""Server-sent events in a stream of bytes cut anywhere: reading them, and passing them on."""
 
 import re
 from collections.abc import Iterator
@@ -33,6 +33,36 @@ class SseReader:
         del self._part[:start]
         if len(self._part) > LONGEST_EVENT:
             raise UpstreamFailed(f"the provider sent an event of more than {LONGEST_EVENT} bytes")
+
+
+class WholeEvents:
+    """Passes a stream's bytes on unchanged, event by whole event."""
+
+    def __init__(self) -> None:
+        self._part = bytearray()
+
+    def feed(self, chunk: bytes) -> bytes:
+        """What may be passed on now.
+
+        Raises:
+            UpstreamFailed: an event is longer than any that makes sense.
+        """
+        if not self._part and chunk.endswith((b"\n\n", b"\r\n\r\n")):
+            return chunk
+        seen = max(0, len(self._part) - 3)
+        self._part += chunk
+        end = max(self._part.rfind(b"\n\n", seen) + 2, self._part.rfind(b"\r\n\r\n", seen) + 4)
+        if end < 4:  # neither was found
+            if len(self._part) > LONGEST_EVENT:
+                raise UpstreamFailed(f"the provider sent an event of more than {LONGEST_EVENT} bytes")
+            return b""
+        whole = bytes(self._part[:end])
+        del self._part[:end]
+        return whole
+
+    def rest(self) -> bytes:
+        """What came after the last whole event."""
+        return bytes(self._part)
 
 
 def _data(event: bytes) -> bytes:

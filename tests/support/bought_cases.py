@@ -1,0 +1,86 @@
+"""How each bought provider says the same things: a short answer in pieces, a failure in its middle, refusals."""
+
+from collections.abc import Callable
+from typing import Any
+
+from msgspec import Struct, field
+
+from inglenook.kit.errors import InglenookError, Unavailable
+from tests.support.bought import KEY, named_events
+
+SAID = "Grüß Gott 你好"
+
+
+class Case(Struct, kw_only=True):
+    """One provider.
+
+    Attributes:
+        settings: Its settings, from the mock server's URL.
+        path: What a chat is sent to.
+        first: Bytes of the stream up to the first word, whole events.
+        rest: The other bytes of it. Together they say `SAID`.
+        nonsense: An event that cannot be read.
+        broken: An event that says that it failed, and the error it becomes.
+        refusal: The body of a refusal with a message in it.
+        proof: From an API key to the header that carries it.
+    """
+
+    kind: str
+    settings: Callable[[str], dict[str, Any]]
+    path: str
+    first: bytes
+    rest: bytes
+    nonsense: bytes
+    broken: bytes
+    broken_as: type[InglenookError]
+    refusal: Callable[[str], Any]
+    proof: Callable[[str], tuple[str, str]] | None
+    model: str = "up-model"
+    content_type: str = "text/event-stream"
+    refused_headers: dict[str, str] = field(default_factory=dict)
+
+
+def anthropic_start(**usage: int) -> dict[str, Any]:
+    message = {
+        "id": "msg_1",
+        "type": "message",
+        "role": "assistant",
+        "content": [],
+        "model": "claude",
+        "stop_reason": None,
+    }
+    return {"type": "message_start", "message": {**message, "usage": {"input_tokens": 9, "output_tokens": 1, **usage}}}
+
+
+def anthropic_block(index: int, block: dict[str, Any], *deltas: dict[str, Any]) -> list[dict[str, Any]]:
+    return [
+        {"type": "content_block_start", "index": index, "content_block": block},
+        *({"type": "content_block_delta", "index": index, "delta": delta} for delta in deltas),
+        {"type": "content_block_stop", "index": index},
+    ]
+
+
+def anthropic_end(reason: str = "end_turn", stop: str | None = None, **usage: Any) -> list[dict[str, Any]]:
+    delta = {"stop_reason": reason, "stop_sequence": stop}
+    return [{"type": "message_delta", "delta": delta, "usage": {"output_tokens": 3, **usage}}, {"type": "message_stop"}]
+
+
+def _text(text: str) -> dict[str, Any]:
+    return {"type": "text_delta", "text": text}
+
+
+_BLOCK = anthropic_block(0, {"type": "text", "text": ""}, _text("Grüß "), _text("Gott 你"), _text("好"))
+ANTHROPIC = Case(
+    kind="anthropic",
+    settings=lambda url: {"base_url": url, "api_key": KEY},
+    path="/v1/messages",
+    first=named_events(anthropic_start(), {"type": "ping"}, *_BLOCK[:2]),
+    rest=named_events(*_BLOCK[2:], *anthropic_end()),
+    nonsense=b"event: content_block_delta\ndata: {nonsense\n\n",
+    broken=named_events({"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}),
+    broken_as=Unavailable,
+    refusal=lambda said: {"type": "error", "error": {"type": "", "message": said}},
+    proof=lambda key: ("x-api-key", key),
+)
+
+CASES = [ANTHROPIC]
