@@ -16,8 +16,8 @@ from inglenook.runs import endings
 from inglenook.runs.context import RETRIES, Execution, Timing
 from inglenook.runs.effects import ANSWERS
 from inglenook.runs.endings import Ending
-from inglenook.runs.journal import Recorded, fold
-from inglenook.runs.keepers.base import CANCEL, Claim, Keeper
+from inglenook.runs.journal import DELTA, EFFECT_STARTED, Recorded, encode, fold
+from inglenook.runs.keepers.base import CANCEL, Claim, Keeper, Left, Sight
 from inglenook.runs.kinds import RunInput, RunKind
 from inglenook.runs.live import Stream
 from inglenook.runs.tables import QUEUED, RUNNING, RunRow
@@ -27,6 +27,8 @@ log = logging.getLogger(__name__)
 
 #: Take-overs at one place before a run is parked.
 TAKEOVERS = 3
+#: Events that every attempt writes anew.
+_BEGUN = frozenset({"run.started", DELTA, EFFECT_STARTED})
 
 
 class _Loaded(NamedTuple):
@@ -62,6 +64,8 @@ class Executor:
         self._tell = tell
         self._executions: dict[str, Execution] = {}
         self._begun: dict[str, tuple[Execution, Claim]] = {}
+        #: Runs of unknown kinds that were told of.
+        self._unknown: set[str] = set()
 
     def hold(self, run_id: str, claim: Claim) -> None:
         """Hold a lease that was taken with the making of the run, until `execute` comes for it."""
@@ -94,7 +98,7 @@ class Executor:
             log.exception("run %s could not be executed; the next start tries again", run_id)
 
     async def take_over(self, *, sole: bool) -> list[str]:
-        """Bring runs that dead processes left `running` to rest or back into the queue.
+        """Bring runs that dead processes left `running` to rest or back into the queue. What cannot be is logged.
 
         Args:
             sole: Whether no other process may hold a lease, so that it need not have run out.
@@ -109,8 +113,12 @@ class Executor:
         queued = []
         for row in await self._store.read(lambda s: s.connection().execute(found).all()):
             kind = self._kinds.get(row.kind)
+            if row.id in self._executions:
+                continue
             if kind is None:
-                log.error("run %s is of the unknown kind %r and is left as it is", row.id, row.kind)
+                if row.id not in self._unknown:
+                    log.error("run %s is of the unknown kind %r and is left as it is", row.id, row.kind)
+                self._unknown.add(row.id)
             elif row.status == QUEUED or (
                 (sole or (row.lease_until or 0) < now_ms()) and await self._take_over(row, kind)
             ):
@@ -119,34 +127,62 @@ class Executor:
 
     async def _take_over(self, row: Any, kind: RunKind) -> bool:
         """Whether the run is queued again."""
-        takeovers = row.takeovers + 1 if row.seq == row.claim_seq else 1
-        if kind.on_crash == "interrupt":
-            await self._conclude(row.id, endings.interrupted("the server stopped while this was going on"))
+        try:
+            left = Left(row.epoch, row.lease_until)
+            if kind.on_crash == "interrupt":
+                await self._conclude(row.id, left, endings.interrupted("the server stopped while this was going on"))
+                return False
+            takeovers = 1 if await self._got_further(row) else row.takeovers + 1
+            if takeovers > TAKEOVERS:
+                reason = f"it was taken over {TAKEOVERS} times at the same place (event {row.seq}) and got no further"
+                await self._conclude(row.id, left, endings.parked(reason))
+                return False
+            again = (
+                update(RunRow)
+                .where(RunRow.id == row.id, RunRow.epoch == left.epoch, RunRow.status == RUNNING)
+                .where(RunRow.lease_until.is_not_distinct_from(left.until))
+                .values(status=QUEUED, takeovers=takeovers)
+            )
+            return bool(await self._store.write(lambda s: s.connection().execute(again).rowcount))
+        except Unavailable:
+            raise
+        except Exception:
+            log.exception("run %s cannot be taken over; trying again later", row.id)
             return False
-        if takeovers > TAKEOVERS:
-            reason = f"it was taken over {TAKEOVERS} times at the same place (event {row.seq}) and got no further"
-            await self._conclude(row.id, endings.parked(reason))
-            return False
-        again = (
-            update(RunRow)
-            .where(RunRow.id == row.id, RunRow.epoch == row.epoch, RunRow.status == RUNNING)
-            .values(status=QUEUED, takeovers=takeovers)
-        )
-        return bool(await self._store.write(lambda s: s.connection().execute(again).rowcount))
 
-    async def _conclude(self, run_id: str, ending: Ending) -> None:
+    async def _got_further(self, row: Any) -> bool:
+        """Whether the last execution left anything in the journal that was not there before it.
+
+        An intent or a stream that was begun and will be begun again is nothing of that kind, nor is an event that says
+        what an earlier attempt said.
+        """
+        if row.seq == row.claim_seq:
+            return False
+
+        def look(sight: Sight) -> bool:
+            before = set[tuple[str, bytes]]()
+            for event in sight.events(0):
+                said = event.type, encode(event.payload)
+                if event.seq > row.claim_seq and event.type not in _BEGUN and said not in before:
+                    return True
+                before.add(said)
+            return False
+
+        return await self._keeper_of(row.id).look(row.id, look)
+
+    async def _conclude(self, run_id: str, left: Left, ending: Ending) -> None:
         """End a run that executes nowhere; one that was asked to stop is cancelled instead."""
-        async with self._claimed(run_id, RUNNING) as execution:
+        async with self._claimed(run_id, RUNNING, left) as execution:
             if execution is not None:
                 await execution.conclude(endings.cancelled() if execution.cancelled else ending, retries=RETRIES[:3])
                 execution.close()
 
     @asynccontextmanager
-    async def _claimed(self, run_id: str, status: str) -> AsyncIterator[Execution | None]:
+    async def _claimed(self, run_id: str, status: str, left: Left | None = None) -> AsyncIterator[Execution | None]:
         """Hold the lease of a run that is in `status`, its journal read; None if there is nothing to do."""
         keeper = self._keeper_of(run_id)
         if run_id not in self._begun:
-            await keeper.claim(run_id, status, lambda claim: self.hold(run_id, claim))
+            await keeper.claim(run_id, status, lambda claim: self.hold(run_id, claim), left=left)
         execution, claim = self._begun.pop(run_id, (None, None))
         if execution is None or claim is None:
             yield None

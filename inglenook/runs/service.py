@@ -42,9 +42,10 @@ class Runs:
         self, store: Store, blobs: Blobs, *, dispatch: Dispatch | None = None, timing: Timing | None = None
     ) -> None:
         timing = timing or Timing()
+        self._lease = timing.lease
         self._store = store
         self._journal = Journal(blobs)
-        self._dispatch = dispatch or LocalDispatch()
+        self._dispatch = dispatch or LocalDispatch(sole=store.is_sqlite)
         #: Temporary runs are executed where their memory is.
         self._here = LocalDispatch()
         self._kinds: dict[str, RunKind] = {}
@@ -65,6 +66,7 @@ class Runs:
         #: Awaited by `stop`.
         self._background: set[asyncio.Task[None]] = set()
         self._renewing: asyncio.Task[None] | None = None
+        self._sweeping: asyncio.Task[None] | None = None
         #: Watchers are told what there is, and let go.
         self._stopped = False
 
@@ -75,15 +77,15 @@ class Runs:
     # -------------------------------------------------------------------------------------- start and stop
 
     async def start(self) -> None:
-        """Take over what a dead process left, execute what is queued, and wake what is due."""
+        """Take over what a dead process left, execute what is queued, and wake what is due: now, and from now on."""
         self._stopped = False
         await self._here.start(self._executor.execute)
         await self._dispatch.start(self._executor.execute)
-        queued = await self._executor.take_over(sole=self._dispatch.sole)
-        for run_id in queued:
-            await self._store.write(partial(self._dispatch.enqueue, run_id=run_id))
+        await self._take_over(sole=self._dispatch.sole)
         self._timers.start()
-        self._renewing = asyncio.get_running_loop().create_task(self._executor.renew_leases())
+        loop = asyncio.get_running_loop()
+        self._renewing = loop.create_task(self._executor.renew_leases(), name="leases of runs")
+        self._sweeping = loop.create_task(self._sweep(), name="sweep of runs")
 
     async def stop(self, grace: float = 10.0) -> None:
         """Stop gracefully; the runs' rows say what was left.
@@ -92,6 +94,9 @@ class Runs:
         what had arrived kept. Watchers are let go.
         """
         await self._timers.stop()
+        if self._sweeping is not None:
+            self._sweeping.cancel()
+            await asyncio.wait({self._sweeping})
         await self._here.close()
         await self._dispatch.close()
         for execution in self._executor.all():
@@ -114,6 +119,21 @@ class Runs:
         for run_id in list(self._changes):
             self._tell(run_id)
         self._memory.clear()
+
+    async def _take_over(self, *, sole: bool) -> None:
+        for run_id in await self._executor.take_over(sole=sole):
+            await self._store.write(partial(self._dispatch.enqueue, run_id=run_id))
+
+    async def _sweep(self) -> None:
+        """Find, every now and then, what another server or a broken execution left; endless."""
+        while True:
+            await asyncio.sleep(self._lease / 2)
+            try:
+                await self._take_over(sole=False)
+            except Unavailable:
+                return
+            except Exception:
+                log.exception("runs that were left cannot be looked for; trying again")
 
     async def _joined(self, seconds: float) -> bool:
         try:

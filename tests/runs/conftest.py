@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import text
 
 from inglenook.runs.context import Timing
+from inglenook.runs.dispatch.local import LocalDispatch
 from inglenook.runs.kinds import RunContext
 from inglenook.runs.service import Runs
 from inglenook.store.blobs import Blobs
@@ -44,10 +45,18 @@ class House:
         *,
         start: bool = True,
         slice: float = 0.002,  # noqa: A002
+        lease: float = 30.0,
+        sole: bool | None = True,
         **options: Any,
     ) -> tuple[Runs, Told]:
+        """
+        Args:
+            sole: False for one of several servers; None for what the database says.
+        """
         kind = Told(work, **options)
-        runs = Runs(self.store, self.blobs, timing=Timing(slice=slice))
+        timing = Timing(slice=slice, lease=lease)
+        dispatch = None if sole is None else LocalDispatch(sole=sole)
+        runs = Runs(self.store, self.blobs, dispatch=dispatch, timing=timing)
         runs.register(kind)
         self._open.append(runs)
         if start:

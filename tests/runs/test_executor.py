@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy.orm import Session
 
+from inglenook.runs.errors import LeaseLost
 from inglenook.runs.kinds import RunContext, RunEvent
 from inglenook.runs.service import Runs
 from inglenook.store.blobs import Blobs
@@ -100,10 +101,27 @@ async def test_a_run_that_kills_every_server_is_parked_and_a_person_can_retry_it
     assert (await to_end(runs, run_id)).status == "finished"
 
 
-async def test_a_run_that_gets_further_each_time_is_not_parked(store: Store, house: House) -> None:
-    runs, _ = await house.runs(lambda run: run.finish(), start=False, on_crash="resume")
-    run_id = await begin(store, runs)
-    await crash(store, run_id, seq=0, claim_seq=-1, takeovers=3)
+@pytest.mark.parametrize("what", ["die-streaming", "die-in-effect", "die-after-notes"])
+async def test_what_is_written_again_by_every_attempt_is_no_progress(
+    tmp_path: Path, store: Store, house: House, what: str
+) -> None:
+    runs, _ = await house.runs(lambda run: run.finish(), start=False, name="resumes", on_crash="resume")
+    run_id = await begin(store, runs, kind="resumes")
+    for _ in range(4):
+        process = await child(tmp_path, what)
+        await process.communicate()
+        assert process.returncode == -9
+    await runs.start()
+    assert (await to_end(runs, run_id)).status == "parked"
+
+
+async def test_a_run_that_gets_further_each_time_is_not_parked(tmp_path: Path, store: Store, house: House) -> None:
+    runs, _ = await house.runs(lambda run: run.finish(), start=False, name="resumes", on_crash="resume")
+    run_id = await begin(store, runs, kind="resumes")
+    for _ in range(5):
+        process = await child(tmp_path, "die-further")
+        await process.communicate()
+        assert process.returncode == -9
     await runs.start()
     assert (await to_end(runs, run_id)).status == "finished"
 
@@ -119,16 +137,107 @@ async def test_a_cancel_that_the_crash_overtook_is_honoured(store: Store, house:
 
 
 async def test_a_lease_that_another_process_still_holds_is_respected(store: Store, house: House) -> None:
-    runs, _ = await house.runs(lambda run: run.finish(), start=False)
+    runs, _ = await house.runs(lambda run: run.finish(), start=False, sole=False)
     held, expired = await begin(store, runs), await begin(store, runs)
     await crash(store, held, lease_until=2**50)
     await crash(store, expired, lease_until=1)
-    runs._dispatch.sole = False
     await runs.start()
     assert (await to_end(runs, expired)).status == "interrupted"
     found = await runs.find(held)
     assert found is not None
     assert (found.status, found.epoch) == ("running", 1)
+
+
+async def test_a_server_that_stalls_is_relieved_while_the_others_run(store: Store, house: House) -> None:
+    woken = asyncio.Event()
+    refused: list[type[Exception]] = []
+
+    async def stall(run: RunContext) -> None:
+        run.delta({"n": 0})
+        await run.append(RunEvent(type="told.step", payload={}))
+        await woken.wait()
+        try:
+            await run.append(RunEvent(type="told.late", payload={}))
+        except LeaseLost as error:
+            refused.append(type(error))
+            raise
+
+    async def go_on(run: RunContext) -> None:
+        run.delta({"n": len(run.state["n"])})
+        await run.finish()
+
+    stalled, _ = await house.runs(stall, sole=False, lease=0.3, name="resumes", on_crash="resume")
+    stalled.register(Told(stall, name="interrupts"))
+    others, _ = await house.runs(go_on, sole=False, lease=0.3, name="resumes", on_crash="resume")
+    others.register(Told(go_on, name="interrupts"))
+    resumed, cut = await begin(store, stalled, kind="resumes"), await begin(store, stalled, kind="interrupts")
+    for run_id in (resumed, cut):
+        await until(stalled, run_id, "told.step")
+    assert stalled._renewing is not None
+    stalled._renewing.cancel()  # from now on it is as good as dead
+    client = await to_end(others, resumed)
+    assert (client.status, client.numbers) == ("finished", [0, 1])
+    assert (await to_end(others, cut)).status == "interrupted"
+    woken.set()
+    await stalled._dispatch.join()
+    assert refused == [LeaseLost, LeaseLost]
+    found = await others.find(resumed)
+    assert found is not None
+    assert (found.status, found.epoch) == ("finished", 2)
+
+
+async def test_a_server_that_only_writes_seldom_keeps_its_runs(store: Store, house: House) -> None:
+    done = asyncio.Event()
+
+    async def think(run: RunContext) -> None:
+        await done.wait()
+
+    runs, _ = await house.runs(think, sole=False, lease=0.3)
+    other, _ = await house.runs(think, sole=False, lease=0.3)
+    run_id = await begin(store, runs)
+    began = await runs.find(run_id)
+    assert began is not None
+    assert began.lease_until is not None
+    renewed = began.lease_until
+    while renewed < began.lease_until + 900:  # three leases on
+        await asyncio.sleep(0.05)
+        found = await runs.find(run_id)
+        renewed = (found and found.lease_until) or 0
+    done.set()
+    client = await to_end(runs, run_id)
+    assert (client.status, client.events) == ("finished", ["run.started", "run.finished"])
+    assert other._executor.all() == []
+
+
+async def test_a_run_left_queued_by_a_server_that_is_gone_is_executed_by_another(store: Store, house: House) -> None:
+    gone, _ = await house.runs(lambda run: run.finish(), start=False)
+    runs, _ = await house.runs(lambda run: run.finish(), sole=False, lease=0.3)
+    run_id = await begin(store, gone)
+    assert (await to_end(runs, run_id)).status == "finished"
+
+
+async def test_two_servers_that_find_the_same_run_conclude_it_once(store: Store, house: House) -> None:
+    servers = [await house.runs(lambda run: run.finish(), start=False, sole=False) for _ in range(2)]
+    run_id = await begin(store, servers[0][0])
+    await crash(store, run_id, lease_until=1)
+    await asyncio.gather(*[runs.start() for runs, _ in servers])
+    assert (await to_end(servers[0][0], run_id)).events.count("run.interrupted") == 1
+    found = await servers[0][0].find(run_id)
+    assert found is not None
+    assert found.epoch == 2
+    assert sum(len(kind.settled) for _, kind in servers) == 1
+
+
+async def test_one_run_that_cannot_be_taken_over_does_not_stand_in_the_others_way(
+    store: Store, house: House, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.CRITICAL)
+    runs, _ = await house.runs(lambda run: run.finish(), start=False)
+    odd, fine = await begin(store, runs), await begin(store, runs)
+    await crash(store, odd, actor={"who": "knows"})
+    await crash(store, fine)
+    await runs.start()
+    assert (await to_end(runs, fine)).status == "interrupted"
 
 
 async def test_an_unknown_kind_is_left_for_a_server_that_knows_it(

@@ -106,3 +106,24 @@ async def test_effects_timers_and_answers(store: Store, blobs: Blobs) -> None:
         assert (await to_end(runs, run_id)).status == "finished"
         assert (await runs.read(run_id))[1] == {"total": 1, "posted": "by hand"}
         await house.close()
+
+
+async def test_a_second_server_leaves_runs_alone_until_their_server_stalls(store: Store, blobs: Blobs) -> None:
+    async def work(run: RunContext) -> None:
+        if run.epoch == 1:
+            await run.append(RunEvent(type="told.step", payload={}))
+            await asyncio.Event().wait()
+
+    house = House(store, blobs)
+    async with asyncio.timeout(60):
+        first, _ = await house.runs(work, sole=None, lease=0.5, on_crash="resume")
+        run_id = await begin(store, first)
+        await until(first, run_id, "told.step")
+        second, _ = await house.runs(work, sole=None, lease=0.5, on_crash="resume")
+        found = await second.find(run_id)
+        assert found is not None
+        assert (found.status, found.epoch) == ("running", 1)
+        assert first._renewing is not None
+        first._renewing.cancel()  # from now on it is as good as dead
+        assert (await to_end(second, run_id)).status == "finished"
+        await house.close()

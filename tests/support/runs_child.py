@@ -1,7 +1,8 @@
-"""A process that executes a run and is killed: `python -m tests.support.runs_child DATA stream|die|effects|sleep`.
+"""A process that executes a run and is killed: `python -m tests.support.runs_child DATA WHAT`.
 
 - `stream` makes a run of each kind that streams, says their ids once a part is committed, and goes on for ever.
-- `die` starts on what is there and dies as soon as a run executes.
+- `die` starts on what is there and dies as soon as a run executes. `die-streaming`, `die-in-effect` and
+  `die-after-notes` leave something in the journal before, the same each time; `die-further` something new.
 - `effects` makes a run for each class of effect, says their ids, and dies when each is in the midst of an effect of
   that class, its world changed already.
 - `sleep` makes a run that waits for a time soon, says its id, and dies once it waits.
@@ -44,6 +45,27 @@ async def stream(run: RunContext) -> None:
 
 async def die(_run: RunContext) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
+
+
+async def die_streaming(run: RunContext) -> None:
+    run.delta({"n": len(run.state.get("n", ()))})
+    await asyncio.sleep(0.1)
+    await die(run)
+
+
+async def die_in_effect(run: RunContext) -> None:
+    await run.effect("the last", "repeatable", lambda _: die(run))
+
+
+async def die_after_notes(run: RunContext) -> None:
+    await run.append(*[RunEvent(type="told.step", payload={"node": node}) for node in "ab"])
+    await die(run)
+
+
+async def die_further(run: RunContext) -> None:
+    done = sum(type_ == "told.step" for type_, _ in run.state["events"])
+    await run.append(RunEvent(type="told.step", payload={"node": done}))
+    await die(run)
 
 
 CLASSES: tuple[EffectClass, ...] = ("pure", "repeatable", "keyed", "once")
@@ -104,9 +126,16 @@ async def main(data: Path, what: str) -> None:
     await store.write(lambda s: s.execute(text("CREATE TABLE IF NOT EXISTS notes (what TEXT)")))
     runs = Runs(store, Blobs(data / "blobs"), timing=Timing(slice=0.01))
     world = World(data / "world")
-    work = {"stream": stream, "die": die, "effects": lambda run: effects(run, world, die_together), "sleep": sleep}[
-        what
-    ]
+    work = {
+        "stream": stream,
+        "die": die,
+        "die-streaming": die_streaming,
+        "die-in-effect": die_in_effect,
+        "die-after-notes": die_after_notes,
+        "die-further": die_further,
+        "effects": lambda run: effects(run, world, die_together),
+        "sleep": sleep,
+    }[what]
     runs.register(Told(work, name="interrupts"))
     runs.register(Told(work, name="resumes", on_crash="resume"))
     if what != "effects":

@@ -1,4 +1,4 @@
-"""Dispatch in this process: a run is an asyncio task. SQLite means one server, so no other process has runs."""
+"""Dispatch in this process: a run is an asyncio task of the server that made it, or took it over."""
 
 import asyncio
 
@@ -9,11 +9,14 @@ from inglenook.store.database import after_commit
 
 
 class LocalDispatch:
-    """Executes each run at once, as a task of the running event loop."""
+    """Executes each run at once, as a task of the running event loop.
 
-    sole = True
+    Args:
+        sole: See `Dispatch`. SQLite means one server, so no other process has runs; PostgreSQL may serve several.
+    """
 
-    def __init__(self) -> None:
+    def __init__(self, *, sole: bool = True) -> None:
+        self.sole = sole
         self._execute: Execute | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 

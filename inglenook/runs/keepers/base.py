@@ -24,6 +24,13 @@ CANCEL = "cancel"
 OWN_INPUTS = ANSWERS | {CANCEL}
 
 
+class Left(NamedTuple):
+    """A lease as somebody left it."""
+
+    epoch: int
+    until: int | None
+
+
 class Claim(NamedTuple):
     """The lease of a run, just taken.
 
@@ -72,12 +79,15 @@ class Keeper(Protocol):
 
     temporary: bool
 
-    async def claim(self, run_id: str, status: str, claimed: Callable[[Claim], None]) -> Claim | None:
+    async def claim(
+        self, run_id: str, status: str, claimed: Callable[[Claim], None], *, left: Left | None = None
+    ) -> Claim | None:
         """Take the lease of a run that is in `status`; None if it is not (any more). Of a queued one it begins an
         execution.
 
         Args:
             claimed: Called on the event loop as the lease is taken, so that no input falls between.
+            left: Take it only if its lease is still this one: neither renewed nor taken over by somebody else.
         """
         ...
 

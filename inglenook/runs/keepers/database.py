@@ -16,7 +16,7 @@ from inglenook.kit.time import now_ms
 from inglenook.runs import endings
 from inglenook.runs.endings import Ending
 from inglenook.runs.journal import Entry, Journal, Recorded, encode
-from inglenook.runs.keepers.base import OWN_INPUTS, Claim, Pair, Project, Sight, accept
+from inglenook.runs.keepers.base import OWN_INPUTS, Claim, Left, Pair, Project, Sight, accept
 from inglenook.runs.kinds import RunInput
 from inglenook.runs.tables import QUEUED, RUNNING, WAITING, RunInputRow, RunRow
 from inglenook.store.database import Store, after_commit
@@ -32,11 +32,15 @@ _CLAIM = (
     .values(
         epoch=_runs.epoch + 1,
         status=RUNNING,
+        lease_until=bindparam("until"),
         error=None,
         claim_seq=_runs.seq + 1,
         started_at=func.coalesce(_runs.started_at, bindparam("at")),
     )
     .returning(_runs.kind, _runs.epoch, _runs.actor, _runs.input, _runs.wake_at, _runs.seq)
+)
+_CLAIM_LEFT = _CLAIM.where(
+    _runs.epoch == bindparam("left_epoch"), _runs.lease_until.is_not_distinct_from(bindparam("left_until"))
 )
 _UNTAKEN = (
     select(_inputs.id, _inputs.kind, _inputs.payload)
@@ -115,12 +119,18 @@ class DatabaseKeeper:
         )
         await self._store.write(lambda session: session.connection().execute(released) and None)
 
-    async def claim(self, run_id: str, status: str, claimed: Callable[[Claim], None]) -> Claim | None:
+    async def claim(
+        self, run_id: str, status: str, claimed: Callable[[Claim], None], *, left: Left | None = None
+    ) -> Claim | None:
         """Take the lease of a run that is in `status`."""
 
         def write(session: Session) -> Claim | None:
             at = now_ms()
-            found = session.connection().execute(_CLAIM, {"run": run_id, "found": status, "at": at}).one_or_none()
+            given: dict[str, Any] = {"run": run_id, "found": status, "at": at, "until": at + self._lease}
+            if left is not None:
+                given |= {"left_epoch": left.epoch, "left_until": left.until}
+            taking = _CLAIM if left is None else _CLAIM_LEFT
+            found = session.connection().execute(taking, given).one_or_none()
             if found is None:
                 return None
             if found.kind not in self._kinds:

@@ -16,7 +16,7 @@ from inglenook.kit.time import now_ms
 from inglenook.runs.endings import Ending
 from inglenook.runs.errors import LeaseLost
 from inglenook.runs.journal import DELTA, FOLDED, Recorded, encode
-from inglenook.runs.keepers.base import OWN_INPUTS, Claim, Pair, Project, Sight, accept
+from inglenook.runs.keepers.base import OWN_INPUTS, Claim, Left, Pair, Project, Sight, accept
 from inglenook.runs.kinds import RunInput
 from inglenook.runs.tables import QUEUED, RUNNING, WAITING, RunRow
 from inglenook.runs.timers import LOOK
@@ -93,7 +93,9 @@ class MemoryKeeper:
         if run is not None:
             _disarm(run)
 
-    async def claim(self, run_id: str, status: str, claimed: Callable[[Claim], None]) -> Claim | None:
+    async def claim(
+        self, run_id: str, status: str, claimed: Callable[[Claim], None], *, left: Left | None = None
+    ) -> Claim | None:
         """Take the lease of a run that is in `status`."""
         run = self._runs.get(run_id)
         if run is None or run.row.status != status:
