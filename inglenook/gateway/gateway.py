@@ -26,6 +26,7 @@ from inglenook.models.calls import (
     Images,
     Notice,
     Operation,
+    Passthrough,
     Raw,
     RawHead,
     Routed,
@@ -224,7 +225,7 @@ class Passage:
             return None
         for candidate in plan.candidates:
             provider = candidate.entry.provider
-            if passthrough.wire not in provider.wires or not hasattr(provider, "relay"):
+            if not hasattr(provider, "relay") or not _passes(candidate.entry, passthrough):
                 return None
         candidate = plan.first(exchange)
         while True:
@@ -311,7 +312,7 @@ class Passage:
         call, entry = self.exchange.call, candidate.entry
         passthrough = call.passthrough
         if passthrough is not None:
-            if self._gateway.needs_text or passthrough.wire not in entry.provider.wires:
+            if self._gateway.needs_text or not _passes(entry, passthrough):
                 passthrough = None
             elif copy:
                 passthrough = structs.replace(passthrough, body=dict(passthrough.body))
@@ -383,6 +384,14 @@ async def _nothing_more() -> Events:
 
 def _offers(entry: Entry, operation: Operation) -> bool:
     return operation in getattr(entry.provider, "operations", USUAL)
+
+
+def _passes(entry: Entry, passthrough: Passthrough) -> bool:
+    """Whether the caller's body can go to the model as it is."""
+    if passthrough.wire not in entry.provider.wires:
+        return False
+    passes: Callable[[str, Passthrough], bool] | None = getattr(entry.provider, "passes", None)
+    return passes is None or passes(entry.upstream, passthrough)
 
 
 async def _estimated(call: Call) -> Events:

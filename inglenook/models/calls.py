@@ -352,7 +352,9 @@ class Usage(Struct, omit_defaults=True, tag="usage"):
 
     `cached` (read from the provider's prompt cache), `cache_write`, `cache_write_1h` and `audio_input` are parts of
     `input`; `reasoning` and `audio_output` are parts of `output`. None is part of another. `images` were made,
-    `searches` are units of reranking.
+    `searches` are units of reranking, `seconds` of sound were heard, `characters` were spoken.
+
+    `cost` is what the provider itself says the call costs, in billionths of a US dollar; None: it does not say.
     """
 
     input: int = 0
@@ -366,6 +368,9 @@ class Usage(Struct, omit_defaults=True, tag="usage"):
     audio_output: int = 0
     images: int = 0
     searches: int = 0
+    seconds: float = 0
+    characters: int = 0
+    cost: int | None = None
 
 
 class Timings(Struct, omit_defaults=True, tag="timings"):

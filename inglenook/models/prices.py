@@ -1,5 +1,7 @@
 """What models cost: prices by class of token, and what a call's usage comes to."""
 
+import math
+
 from msgspec import Struct, field
 
 from inglenook.models.calls import Usage
@@ -25,7 +27,9 @@ class Prices(Struct, frozen=True, kw_only=True, omit_defaults=True):
         cached: Input read from the provider's cache; None: as `input`.
         cache_write, cache_write_1h: Input written to its cache; None: as `input`, and as `cache_write`.
         reasoning, audio_output: None: as `output`. `audio_input`: None: as `input`.
-        image: One made picture. `search`: one unit of reranking. `request`: each call. In millionths.
+        image: One made picture. `search`: one unit of reranking. `request`: each call. `second`: of sound that is
+            heard. In millionths.
+        characters: A million of them, spoken.
         tiers: Dearer prices of long prompts, by rising `above`.
         as_of, source: The day the table was read (`2026-11-24`) and where.
     """
@@ -41,6 +45,8 @@ class Prices(Struct, frozen=True, kw_only=True, omit_defaults=True):
     image: int = 0
     search: int = 0
     request: int = 0
+    second: int = 0
+    characters: int = 0
     currency: str = "USD"
     tiers: list[Tier] = field(default_factory=list)
     as_of: str = ""
@@ -60,6 +66,9 @@ def cost(prices: Prices, usage: Usage) -> int:
     else:
         total = _by_class(prices, tier, usage, of_input, of_output)
     extra = usage.images * prices.image + usage.searches * prices.search + prices.request
+    if usage.seconds or usage.characters:
+        total += usage.characters * prices.characters
+        extra += math.ceil(usage.seconds * prices.second)
     return -(-total // 1000) + extra * 1000
 
 

@@ -17,6 +17,7 @@ from inglenook.models.calls import (
     Message,
     Notice,
     Operation,
+    Passthrough,
     Routed,
     TextDelta,
     Usage,
@@ -101,6 +102,24 @@ async def test_a_model_must_be_able_to(desk: Desk) -> None:
             desk,
             Call(operation=Operation.EMBEDDING, model="echo", decode=lambda: request, principal=desk.principal),
         )
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_a_body_that_cannot_pass_is_read(desk: Desk, stream: bool) -> None:
+    desk.fake.wires = frozenset({"openai.chat"})
+    asked: list[tuple[str, Passthrough]] = []
+
+    def passes(model: str, passthrough: Passthrough) -> bool:
+        asked.append((model, passthrough))
+        return False
+
+    desk.fake.passes = passes  # type: ignore[attr-defined]
+    passthrough = Passthrough("openai.chat", {"model": "echo"}, stream)
+    call = chat("echo", principal=desk.principal, passthrough=passthrough)
+    events = await collect(desk, call) if stream else await desk.gateway.whole(call)
+    assert text_of(events) == "one two three"
+    assert desk.fake.jobs[-1].passthrough is None
+    assert asked[0] == ("echo", passthrough)
 
 
 async def test_embeddings(desk: Desk) -> None:

@@ -1,7 +1,7 @@
 """The contract of a provider: something that answers requests, run here or bought."""
 
-from collections.abc import AsyncIterator, Callable
-from typing import Any, ClassVar, Protocol
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Any, Protocol
 
 from msgspec import Struct, field, structs
 
@@ -91,13 +91,21 @@ class Provider(Protocol):
     absent).
 
     A provider with `wires` may also offer `async relay(job) -> list[Event]`: what `stream` gives for a job with
-    `passthrough` that is not streamed, at once. It saves the gateway half the time it spends on such a call.
+    `passthrough` that is not streamed, at once. It saves the gateway half the time it spends on such a call. Where not
+    every body of its `wires` can pass, `passes(model, passthrough) -> bool` says which can; the others are decoded.
+
+    `known(model) -> ModelFacts | None` tells what it knows of a model without asking, prices included.
+    `async prove(key, model) -> list[ModelFacts] | None` shows that address and API key number `key` are right: the
+    models it lists, or None when it asked a model instead (`model`, or one it knows).
     """
 
-    #: Registry name: `openai-compatible`, `local`, `fake`.
-    kind: ClassVar[str]
     #: Protocols whose callers' bodies may pass through: `openai.chat`, …
     wires: frozenset[str]
+
+    @property
+    def kind(self) -> str:
+        """Registry name: `openai-compatible`, `local`, `fake`."""
+        ...
 
     def stream(self, job: Job) -> AsyncIterator[Event]:
         """Answer `job` with events. Usage comes before `Finished`; an async generator."""
@@ -121,6 +129,8 @@ class ProviderKind(Struct, frozen=True, kw_only=True):
         make: From settings (secrets included, in the clear) and the server's shared parts to an instance.
         standing: One instance exists by itself, under the kind's name and with empty settings; none can be added.
         hidden: Not offered to people; it can be made through the API all the same.
+        known: The models it knows without being asked. Reads a file the first time.
+        docs, keys_page: Where its API is described, and where one gets a key for it.
         translations: By language (`zh-CN`), what `title` and the titles and descriptions of the schema are in it.
     """
 
@@ -131,6 +141,9 @@ class ProviderKind(Struct, frozen=True, kw_only=True):
     make: Callable[[dict[str, Any], "ProviderParts"], Provider]
     standing: bool = False
     hidden: bool = False
+    known: Callable[[], Sequence[ModelFacts]] = tuple
+    docs: str = ""
+    keys_page: str = ""
     translations: dict[str, dict[str, str]] = field(default_factory=dict)
 
     def localized(self, language: str) -> "ProviderKind":

@@ -22,8 +22,8 @@
     languages = ["zh", "en"]                            only where it matters
     prices = { input = 0.28, cached = 0.028, output = 0.42 }
 
-Prices are written as vendors print them, in whole currency units: per million tokens, or each (`image`, `search`,
-`request`); the names are those of `models.prices.Prices`. Dearer prices of long prompts are
+Prices are written as vendors print them, in whole currency units: per million tokens or `characters`, or each (`image`,
+`search`, `request`, `second`); the names are those of `models.prices.Prices`. Dearer prices of long prompts are
 `tiers = [{ above = 200_000, … }]`. Where regions have their own, `prices` is a list of tables with `region = "cn"`. A
 price that cannot be sourced is left out. A name that ends in a date (`-2025-04-14`, `-20250514`, `-0613`) or in
 `-latest` is the model without it, unless the file has the whole name.
@@ -48,7 +48,7 @@ AUTH = frozenset({"bearer", "header", "query", "signature", "oauth", "none"})
 _SUFFIX = re.compile(r"-(?:latest|\d{4}-\d{2}-\d{2}|\d{8}|\d{6}|\d{4})$")
 _AMOUNTS = (
     *("input", "output", "cached", "cache_write", "cache_write_1h", "reasoning", "audio_input", "audio_output"),
-    *("image", "search", "request"),
+    *("image", "search", "request", "second", "characters"),
 )
 
 

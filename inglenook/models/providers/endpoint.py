@@ -10,7 +10,7 @@ from msgspec import Struct, field
 
 from inglenook.kit.errors import BadInput, InglenookError, UpstreamFailed
 from inglenook.kit.http.pool import HttpPool, Response, Timeouts, Url, render_headers
-from inglenook.models.providers.refusals import Refusal, error_of, message_of, read_refusal, retry_after
+from inglenook.models.providers.refusals import USUAL, Refusal, Wording, retry_after
 
 _ERROR_LIMIT = 256 * 1024
 _BETWEEN_KEYS = re.compile(r"[\s,;]+")
@@ -23,6 +23,7 @@ class EndpointSettings(Struct, kw_only=True):
 
     base_url: str
     api_key: str = ""
+    api_keys: list[str] = field(default_factory=list)
     headers: dict[str, str] = field(default_factory=dict)
     first_byte_timeout: float = 300
     idle_timeout: float = 120
@@ -34,6 +35,7 @@ class Endpoint:
     Args:
         authorize: How an API key is sent; by default as a bearer token. Without keys it is not asked.
         headers: Sent with every request, before the administrator's own.
+        wording: How this vendor says what went wrong.
 
     Raises:
         BadInput: a header is malformed.
@@ -46,19 +48,22 @@ class Endpoint:
         *,
         authorize: Authorize = lambda key: {"authorization": f"Bearer {key}"},
         headers: Mapping[str, str] | None = None,
+        wording: Wording = USUAL,
     ) -> None:
         self._http = http
+        self._wording = wording
         self._base = settings.base_url.strip().rstrip("/")
         self._urls: dict[str, Url] = {}
         self._timeouts = Timeouts(first_byte=settings.first_byte_timeout, idle=settings.idle_timeout)
-        self._keys = api_keys(settings.api_key)
+        self._keys = api_keys(settings.api_key, *settings.api_keys)
         shared = {
-            "content-type": "application/json",
             "user-agent": "inglenook",
             **(headers or {}),
-            **{name.lower(): value for name, value in settings.headers.items()},
+            **{name.lower(): value for name, value in settings.headers.items() if name.lower() != "content-type"},
         }
-        self._headers = [rendered({**shared, **authorize(key)}) for key in self._keys] or [rendered(shared)]
+        #: Header lines by API key, without a content type, and with JSON's.
+        self.bare = [rendered({**shared, **authorize(key)}) for key in self._keys] or [rendered(shared)]
+        self.heads = [b"content-type: application/json\r\n" + lines for lines in self.bare]
         self.url("")
 
     @property
@@ -108,7 +113,7 @@ class Endpoint:
 
     async def headers(self, url: Url, body: bytes | None, key: int) -> bytes:
         """The header lines of a request. To be replaced where they depend on it."""
-        return self._headers[key % len(self._headers)]
+        return self.heads[key % len(self.heads)]
 
     def secrets(self) -> Iterable[str]:
         """What must not be in any message."""
@@ -128,15 +133,11 @@ class Endpoint:
         refusal.message = self.clean(refusal.message)
         if refusal.retry_after is None:
             refusal.retry_after = retry_after(response.headers)
-        return error_of(response.status, refusal)
+        return self._wording.error(response.status, refusal)
 
     def read(self, body: bytes) -> Refusal:
         """What a refusal says."""
-        try:
-            return read_refusal(orjson.loads(body))
-        except orjson.JSONDecodeError:
-            text = body[:300].decode("utf-8", "replace").strip()
-            return Refusal("" if text.startswith("<") else message_of(text))
+        return self._wording.read(body)
 
     def clean(self, text: str) -> str:
         """A text without our keys in it."""
@@ -160,9 +161,9 @@ def read_settings(settings: dict[str, Any], kind: type[S]) -> S:
         raise BadInput(f"settings of the provider: {error}", field="settings") from None
 
 
-def api_keys(text: str) -> tuple[str, ...]:
-    """The keys of a setting that may hold several, between spaces, commas or lines."""
-    return tuple(dict.fromkeys(filter(None, _BETWEEN_KEYS.split(text))))
+def api_keys(*texts: str) -> tuple[str, ...]:
+    """The keys in settings that may hold several each, between spaces, commas or lines."""
+    return tuple(dict.fromkeys(key for text in texts for key in _BETWEEN_KEYS.split(text) if key))
 
 
 def rendered(headers: Mapping[str, str]) -> bytes:
@@ -216,9 +217,15 @@ def settings_schema(*, base_url: str | None, key_required: bool = True, **more: 
             "api_key": {
                 "type": "string",
                 "title": "API key",
-                "description": "Several keys, with spaces between them, share the load.",
                 "secret": True,
                 "maxLength": 10_000,
+            },
+            "api_keys": {
+                "type": "array",
+                "title": "Further API keys",
+                "description": "Several keys share the load.",
+                "items": {"type": "string", "maxLength": 10_000},
+                "secret": True,
             },
             "base_url": url if base_url is None else {**url, "default": base_url},
             **more,
@@ -243,7 +250,8 @@ CHINESE = {
     "Base URL": "接口地址",
     "Where the API begins.": "API 的起始地址。",
     "API key": "API 密钥",
-    "Several keys, with spaces between them, share the load.": "可填多个密钥，以空格分隔，请求会分摊到各个密钥上。",
+    "Further API keys": "更多 API 密钥",
+    "Several keys share the load.": "填写多个密钥时，请求会分摊到各个密钥上。",
     "Further headers": "附加请求头",
     "Sent with every request.": "每次请求都会带上。",
     "Seconds to wait for an answer to begin": "等待回答开始的秒数",

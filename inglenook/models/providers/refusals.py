@@ -5,12 +5,13 @@ without knowing who said it. What is peculiar to one vendor is a row in a table 
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-from msgspec import Struct
+import orjson
+from msgspec import Struct, field
 
 from inglenook.kit.errors import BadInput, InglenookError, TooMany, Unavailable, UpstreamFailed, UpstreamTimeout
 from inglenook.models.errors import ContentRefused, ContextTooLong, KeyRefused, OutOfCredit
@@ -121,21 +122,79 @@ _NO_CREDIT = re.compile(
 _BAD_KEY = re.compile(r"api key (?:not valid|expired|not found)|invalid api[ -]?key|incorrect api key", re.IGNORECASE)
 
 
-def error_of(status: int, refusal: Refusal) -> InglenookError:
+class Wording(Struct, frozen=True, kw_only=True):
+    """How one vendor says what went wrong, where it is not the usual way.
+
+    Attributes:
+        words: Its codes in lower case that say more than their status, to our errors; before the table of all.
+        code, text: In answers of status 200 that are none after all, the paths of a code, which is 0 when all is well,
+            and of its text (`base_resp.status_code`); empty: it sends no such answers.
+        statuses: What else statuses mean to it.
+    """
+
+    words: dict[str, type[InglenookError]] = field(default_factory=dict)
+    code: str = ""
+    text: str = ""
+    statuses: dict[int, type[InglenookError]] = field(default_factory=dict)
+
+    def read(self, body: bytes) -> Refusal:
+        """What a refusal says."""
+        try:
+            return read_refusal(orjson.loads(body), self.words)
+        except orjson.JSONDecodeError:
+            text = body[:300].decode("utf-8", "replace").strip()
+            return Refusal("" if text.startswith("<") else message_of(text))
+
+    def error(self, status: int, refusal: Refusal) -> InglenookError:
+        """The error for it; as `error_of`."""
+        return error_of(status, refusal, self)
+
+    def inside(self, body: bytes) -> InglenookError | None:
+        """The error in an answer of status 200, or in an event of a stream, if it is one."""
+        try:
+            value = orjson.loads(body)
+        except orjson.JSONDecodeError:
+            return None
+        if not isinstance(value, dict):
+            return None
+        if value.get("error"):
+            return self.error(0, read_refusal(value, self.words))
+        if self.code and (code := _at(value, self.code)) not in (None, 0, "0", ""):
+            return self.error(0, Refusal(str(_at(value, self.text) or f"code {code}"), str(code)))
+        return None
+
+
+def error_of(status: int, refusal: Refusal, wording: "Wording | None" = None) -> InglenookError:
     """The error for an answer that is none.
 
     Args:
         status: Of the response; 0 for an error that came in the middle of a stream.
     """
+    wording = wording or USUAL
     text = refusal.message[:_LONGEST]
-    kind = _WORDS.get(refusal.word.lower())
+    word = refusal.word.lower()
+    kind = wording.words.get(word) or _WORDS.get(word)
     if kind in (None, TooMany) and _NO_CREDIT.search(text):
         kind = OutOfCredit
     if kind is None and status in (0, 400, 413, 422) and text:
         kind = _by_text(text)
     if kind is None:
-        kind = _STATUSES.get(status) or (BadInput if 400 <= status < 500 else UpstreamFailed)
+        kind = (
+            wording.statuses.get(status)
+            or _STATUSES.get(status)
+            or (BadInput if 400 <= status < 500 else UpstreamFailed)
+        )
     return _error(kind, status, text, refusal.retry_after)
+
+
+#: The wording of everybody else.
+USUAL = Wording()
+
+
+def _at(value: Any, path: str) -> Any:
+    for name in path.split("."):
+        value = value.get(name) if isinstance(value, dict) else None
+    return value
 
 
 def _by_text(text: str) -> type[InglenookError] | None:
@@ -238,17 +297,22 @@ def _number(value: str) -> float | None:
 # ------------------------------------------------------------------------------------------------- what was said
 
 
-def read_refusal(body: Any) -> Refusal:
+def read_refusal(body: Any, words: Container[str] = ()) -> Refusal:
     """Message and word of an error of any usual shape: `{"error": {"type", "code", "message"}}`, Google's with
-    `status`, `{"message"}`, `{"detail"}`, `{"__type"}`."""
+    `status`, `{"message"}`, `{"detail"}`, `{"__type"}`.
+
+    Args:
+        words: What words mean something besides those known of all.
+    """
     error = body[0] if isinstance(body, list) and body else body
     if isinstance(error, dict) and error.get("error"):
         error = error["error"]
+    outer = body if isinstance(body, dict) else {}
     if not isinstance(error, dict):
-        return Refusal(message_of(error))
-    words = [error.get(name) for name in ("code", "type", "status", "__type")]
-    named = [word for word in words if isinstance(word, str)]
-    word = next((word for word in named if word.lower() in _WORDS), named[0] if named else "")
+        error = {**outer, "error": error}
+    found = [*(error.get(name) for name in ("code", "type", "status", "__type")), outer.get("code")]
+    named = [str(word) for word in found if isinstance(word, str | int) and not isinstance(word, bool)]
+    word = next((word for word in named if word.lower() in words or word.lower() in _WORDS), named[0] if named else "")
     return Refusal(message_of(error), word.rpartition("#")[2])
 
 

@@ -34,9 +34,10 @@ from inglenook.models.calls import (
     Usage,
     Vectors,
 )
-from inglenook.models.errors import CannotCarry
+from inglenook.models.errors import CannotCarry, KeyRefused, OutOfCredit
 from inglenook.models.providers.base import Job, ProviderParts
-from inglenook.models.providers.openai_compatible import KIND, OpenAICompatible
+from inglenook.models.providers.openai_compatible import KIND
+from inglenook.models.providers.openai_family import OpenAIFamily
 from tests.support.upstream import Asked, Upstream, open_upstream
 
 USAGE = {"prompt_tokens": 9, "completion_tokens": 3, "prompt_tokens_details": {"cached_tokens": 4}}
@@ -50,11 +51,11 @@ async def upstream() -> AsyncIterator[Upstream]:
         yield opened
 
 
-def make(upstream: Upstream, http: HttpPool, **settings: Any) -> OpenAICompatible:
+def make(upstream: Upstream, http: HttpPool, **settings: Any) -> OpenAIFamily:
     given = {"base_url": upstream.url, "api_key": "sk-secret", **settings}
     check_settings(KIND.settings_schema, given)
     made = KIND.make(given, ProviderParts(http=http))
-    assert isinstance(made, OpenAICompatible)
+    assert isinstance(made, OpenAIFamily)
     return made
 
 
@@ -70,7 +71,7 @@ def relay(body: dict[str, Any], wire: str = "openai.chat") -> Job:
     return Job(model="up-model", stream=stream, decode=decode, passthrough=Passthrough(wire, body, stream))
 
 
-async def collect(provider: OpenAICompatible, asked: Job) -> list[Event]:
+async def collect(provider: OpenAIFamily, asked: Job) -> list[Event]:
     async with aclosing(provider.stream(asked)) as events:
         return [event async for event in events]
 
@@ -276,9 +277,9 @@ async def test_embeddings(upstream: Upstream, http: HttpPool) -> None:
 @pytest.mark.parametrize(
     ("status", "body", "headers", "kind", "says"),
     [
-        (401, {"error": {"message": "Incorrect key sk-secret"}}, {}, UpstreamFailed, "refused our key"),
-        (403, {"error": "no"}, {}, UpstreamFailed, "refused our key"),
-        (402, {"error": {"message": "balance"}}, {}, UpstreamFailed, "balance"),
+        (401, {"error": {"message": "Incorrect key sk-secret"}}, {}, KeyRefused, "refused our key"),
+        (403, {"error": "no"}, {}, KeyRefused, "refused our key"),
+        (402, {"error": {"message": "balance"}}, {}, OutOfCredit, "balance"),
         (429, {"error": {"message": "slow down"}}, {"retry_after": "3"}, TooMany, "slow down"),
         (400, {"error": {"message": "temperature too hot"}}, {}, BadInput, "^temperature too hot$"),
         (404, {"detail": "no model"}, {}, BadInput, "no model"),
@@ -513,7 +514,7 @@ async def test_models_of_something_else(upstream: Upstream, http: HttpPool) -> N
 
 
 def test_settings() -> None:
-    assert secret_names(KIND.settings_schema) == {"api_key"}
+    assert secret_names(KIND.settings_schema) == {"api_key", "api_keys"}
     for wrong in ("ftp://x", "http://user:pw@host/", "no url"):
         with pytest.raises(BadInput):
             KIND.make({"base_url": wrong}, ProviderParts(http=None))

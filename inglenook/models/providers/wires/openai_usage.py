@@ -5,6 +5,7 @@ a model cannot, is looked at, and of it only that field.
 """
 
 import json
+import math
 import re
 from typing import Any
 
@@ -12,39 +13,87 @@ import msgspec
 from msgspec import Struct
 
 from inglenook.models.calls import Usage
+from inglenook.models.prices import NANO
 
 #: A line longer than this is not kept in order to find its usage.
 LONGEST_LINE = 1024 * 1024
 #: Bodies longer than this are searched from their end rather than read through.
 _SMALL = 64 * 1024
 
+#: xAI's unit of money, of which ten make a billionth of a dollar.
+_TICKS = 10
+
 _USAGE = re.compile(rb'"usage"\s*:\s*\{')
 
 
 class _Details(Struct):
     cached_tokens: int | None = None
+    cache_write_tokens: int | None = None  # OpenRouter
+    cache_creation_input_tokens: int | None = None  # Qwen
     reasoning_tokens: int | None = None
+    audio_tokens: int | None = None
+
+
+_NONE = _Details()
 
 
 class _Usage(Struct):
+    """Every vendor's words for it; most say it in OpenAI's."""
+
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
+    total_tokens: int | None = None
     prompt_tokens_details: _Details | None = None
     completion_tokens_details: _Details | None = None
+    # `/responses`, images and transcriptions
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    input_tokens_details: _Details | None = None
+    input_token_details: _Details | None = None
+    output_tokens_details: _Details | None = None
+    seconds: float | None = None
+    # DeepSeek, Moonshot; what OpenRouter and xAI ask for the call
     prompt_cache_hit_tokens: int | None = None
+    cached_tokens: int | None = None
+    cost: float | None = None
+    cost_in_usd_ticks: int | None = None
 
     def usage(self) -> Usage:
-        of_input, of_output = self.prompt_tokens_details, self.completion_tokens_details
+        of_input = self.prompt_tokens_details or self.input_tokens_details or self.input_token_details or _NONE
+        of_output = self.completion_tokens_details or self.output_tokens_details or _NONE
+        given = self.prompt_tokens or self.input_tokens or 0
+        made = self.completion_tokens or self.output_tokens or 0
+        reasoning = of_output.reasoning_tokens or 0
+        if reasoning and self.total_tokens == given + made + reasoning:
+            made += reasoning  # some count what was thought beside what was said
         return Usage(
-            input=self.prompt_tokens or 0,
-            output=self.completion_tokens or 0,
-            cached=(of_input and of_input.cached_tokens) or self.prompt_cache_hit_tokens or 0,
-            reasoning=(of_output and of_output.reasoning_tokens) or 0,
+            input=given,
+            output=made,
+            cached=of_input.cached_tokens or self.prompt_cache_hit_tokens or self.cached_tokens or 0,
+            cache_write=of_input.cache_write_tokens or of_input.cache_creation_input_tokens or 0,
+            reasoning=reasoning,
+            audio_input=of_input.audio_tokens or 0,
+            audio_output=of_output.audio_tokens or 0,
+            seconds=self.seconds or 0,
+            cost=self._cost(),
         )
+
+    def _cost(self) -> int | None:
+        if self.cost_in_usd_ticks is not None:
+            return -(-self.cost_in_usd_ticks // _TICKS)
+        return None if self.cost is None else math.ceil(self.cost * NANO)
 
 
 class _Answer(Struct):
     usage: _Usage | None = None
+
+
+class _Inner(Struct):
+    """Where else usage may be: in `response` (`/responses`), in `x_groq`, in the last choice (Moonshot)."""
+
+    response: _Answer | None = None
+    x_groq: _Answer | None = None
+    choices: list[_Answer] | None = None
 
 
 class _Envelope(_Answer):
@@ -53,6 +102,7 @@ class _Envelope(_Answer):
 
 _answer = msgspec.json.Decoder(_Answer)
 _envelope = msgspec.json.Decoder(_Envelope)
+_inner = msgspec.json.Decoder(_Inner)
 
 
 def usage_of(value: dict[str, Any] | None) -> Usage | None:
@@ -90,8 +140,18 @@ def _decode(data: bytes) -> tuple[Usage | None, bool]:
     except msgspec.DecodeError:
         return None, False
     if envelope.usage is None:
-        return None, False
+        return _deeper(data), False
     return envelope.usage.usage(), envelope.choices is not None and not envelope.choices
+
+
+def _deeper(data: bytes) -> Usage | None:
+    try:
+        inner = _inner.decode(data)
+    except msgspec.DecodeError:
+        return None
+    places: list[_Answer | None] = [inner.response, inner.x_groq, *(inner.choices or ())]
+    found = [place.usage for place in places if place is not None and place.usage is not None]
+    return found[0].usage() if found else None
 
 
 class UsageScanner:
