@@ -193,7 +193,7 @@ async def test_a_reader_who_is_disabled_is_cut_off(store: Store, web: Web) -> No
         events = Events(answer)
         while events.client.numbers != [0]:
             await events.next()
-        (key,) = await web.accounts.keys.of_user(owner.user_id)
+        (key,) = await web.accounts.keys.of(owner.user_id)
         await web.accounts.keys.revoke(owner, key.id)
         web.proceed.set()
         assert await events.next() is None
