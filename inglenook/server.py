@@ -32,6 +32,8 @@ from inglenook.gateway.faces.ollama import OllamaFace
 from inglenook.gateway.faces.openai import OpenAIFace
 from inglenook.gateway.gateway import Gateway
 from inglenook.gateway.ledger import Ledger
+from inglenook.gateway.usage.api import router as usage_router
+from inglenook.gateway.usage.keeping import Pruner
 from inglenook.gateway.wire.protocol import wire_protocol
 from inglenook.gateway.wire.routes import WireTable
 from inglenook.kit import garbage
@@ -122,10 +124,13 @@ async def open_house(settings: Settings, *, take_over: bool = True) -> AsyncIter
         catalogue = Catalogue(store, secrets, model_store, ProviderParts(http=http, engine=engine))
         await catalogue.start()
         stack.push_async_callback(catalogue.stop)
-        ledger = Ledger(settings.data / "usage.db")
+        ledger = Ledger(settings.database_url or settings.data / "usage.db")
         await ledger.start()
         stack.push_async_callback(ledger.stop)
         gateway = Gateway(accounts, catalogue, ledger)
+        pruner = Pruner(ledger, gateway.keeping)
+        pruner.start()
+        stack.push_async_callback(pruner.stop)
         chat = Chat(store, runs, gateway)
         accounts.on_user_deleted(chat.forget_user)
         if take_over:
@@ -154,7 +159,7 @@ def build_app(house: House) -> FastAPI:
     app = FastAPI(title="Inglenook", version=__version__, docs_url=None, redoc_url=None, openapi_url=None)
     for name in House.__slots__:
         setattr(app.state, name, getattr(house, name))
-    for router in (accounts_router, models_router, runs_router, chat_router, status_router):
+    for router in (accounts_router, models_router, runs_router, chat_router, usage_router, status_router):
         app.include_router(router)
     app.add_api_route("/healthz", _healthz, include_in_schema=False, dependencies=[public("liveness, says nothing")])
     app.add_exception_handler(InglenookError, _on_error)
@@ -374,6 +379,6 @@ async def open_control(settings: Settings) -> AsyncIterator[None]:
 def openapi() -> dict[str, object]:
     """The OpenAPI description of the REST API, from which the web client's types are generated."""
     app = FastAPI(title="Inglenook", version=__version__)
-    for router in (accounts_router, models_router, runs_router, chat_router, status_router):
+    for router in (accounts_router, models_router, runs_router, chat_router, usage_router, status_router):
         app.include_router(router)
     return app.openapi()

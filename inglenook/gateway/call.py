@@ -117,6 +117,8 @@ class Exchange(Struct, kw_only=True):
         plan: Who may answer, in what order, set by `route`.
         target: The catalogue entry that answers or answered last (`models.catalogue.Entry`).
         key: Which of its provider's API keys is used.
+        route: Name of the route that led to it, if one did.
+        replayed: The answer came from the response cache.
         attempts: How many targets were asked.
         reasons: Why that one: short machine-readable facts the interface can show, one object each with `step` and
             `why`, such as `{"step": "route", "why": "named"}` or `{"step": "attempt", "why": "failed", …}`.
@@ -135,6 +137,8 @@ class Exchange(Struct, kw_only=True):
     plan: "Plan | None" = None
     target: Any = None
     key: int = 0
+    route: str | None = None
+    replayed: bool = False
     attempts: int = 0
     reasons: list[dict[str, Any]] = field(default_factory=list)
     usage: Usage | None = None

@@ -13,6 +13,7 @@ from inglenook.accounts.service import Accounts
 from inglenook.gateway import estimate
 from inglenook.gateway.call import Call, Candidate, Exchange, Outcome
 from inglenook.gateway.ledger import Ledger
+from inglenook.gateway.money import Money
 from inglenook.gateway.steps.base import Step
 from inglenook.gateway.steps.budget import Budget
 from inglenook.gateway.steps.key import Key
@@ -69,9 +70,14 @@ class Gateway:
         self.sleep = sleep
         self._key = Key(accounts)
         self._route = Route(accounts, catalogue)
-        self.budget = Budget(ledger)
+        self.money = Money(accounts.settings)
+        self.budget = Budget()
         self.ledger = ledger
-        self.steps: tuple[Step, ...] = (self._key, self._route, self.budget, Meter(ledger))
+        meter = Meter(ledger, self.money, accounts.settings)
+        self.keeping = meter.keeping
+        self.steps: tuple[Step, ...] = (self._key, self._route, self.budget, meter)
+        #: The calls under way, by id: for whoever wants to see what runs now.
+        self.running: dict[str, Exchange] = {}
         self.watching = tuple(step.event for step in self.steps if step.watches)
         self.needs_text = any(step.needs_text for step in self.steps)
 
@@ -184,6 +190,7 @@ class Passage:
     async def open(self) -> None:
         """Let the call in."""
         exchange = self.exchange
+        self._gateway.running[exchange.call.id] = exchange
         for step in self._gateway.steps:
             waiting = step.open(exchange)
             if waiting is not None:
@@ -287,6 +294,7 @@ class Passage:
         """Settle: the one exit of every call."""
         exchange = self.exchange
         exchange.ended_at = now_ms()
+        self._gateway.running.pop(exchange.call.id, None)
         if self._asked is not None:
             self._leave(self._outcome.error)
         for at in range(self._opened - 1, -1, -1):

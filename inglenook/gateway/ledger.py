@@ -1,27 +1,28 @@
-"""The append-only ledger of calls, in a database file of its own.
+"""The append-only ledger of calls, in a database file of its own (or in the PostgreSQL database).
 
 `record` never waits: entries gather in memory and are written together, at latest a second after the oldest, and at
-`stop`. A killed process loses that second at most.
+`stop`. A killed process loses that second at most. The same transaction adds them to the sums of their hour
+(`tables.UsageHour`), from which every figure of usage is read, so that entries can be pruned and pages stay quick.
 """
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from itertools import chain
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
-from msgspec import Struct
-from sqlalchemy import ColumnElement, func, select, text
+from sqlalchemy import Column, insert, select, text
 from sqlalchemy.orm import Session
+from sqlalchemy.schema import CreateColumn
 
-from inglenook.gateway.tables import SCHEMA, LedgerEntry, LedgerTable
+from inglenook.gateway.tables import SCHEMA, CallBody, LedgerEntry, LedgerSchema, LedgerTable, UsageHour
 from inglenook.kit.errors import Conflict
-from inglenook.kit.time import now_ms
 from inglenook.store.database import Store
 
 log = logging.getLogger(__name__)
+T = TypeVar("T")
 
 #: Seconds an entry waits at most.
 FLUSH_EVERY = 1.0
@@ -29,7 +30,6 @@ FLUSH_EVERY = 1.0
 BATCH = 1000
 #: Entries kept in memory while the disk refuses them; the oldest beyond are lost, and the log says so.
 KEPT = 200_000
-_DAY = 86_400_000
 
 
 class Record(NamedTuple):
@@ -53,6 +53,26 @@ class Record(NamedTuple):
     status: str
     duration_ms: int
     ttft_ms: int | None
+    team_id: str | None = None
+    app_id: str | None = None
+    asked: str = ""
+    route: str | None = None
+    cache_write_tokens: int = 0
+    currency: str = "USD"
+    replayed: bool = False
+    attempts: int = 1
+    error: str | None = None
+
+
+class Body(NamedTuple):
+    """What was said in a call. See `tables.CallBody`."""
+
+    call_id: str
+    at: int
+    user_id: str
+    team_id: str
+    request: str
+    answer: str
 
 
 #: Entries of one statement. SQLite takes them in a third of the time that single ones take, and the interpreter's
@@ -62,34 +82,27 @@ _PLACES = f"({', '.join('?' * len(Record._fields))})"
 _INSERT = f"INSERT INTO ledger ({', '.join(Record._fields)}) VALUES {_PLACES}"
 _INSERT_TOGETHER = _INSERT + f", {_PLACES}" * (_TOGETHER - 1)
 
-Group = Literal["user_id", "key_id", "model", "provider", "operation", "source", "status", "day"]
-_DAY_COLUMN = (LedgerEntry.at - LedgerEntry.at % _DAY).label("day")
-
-
-class Sums(Struct, kw_only=True):
-    """Totals of a group of entries; `group` has one value for each column that was grouped by, days as the ms they
-    begin at (UTC)."""
-
-    group: dict[str, str | int | None]
-    calls: int
-    input_tokens: int
-    output_tokens: int
-    cached_tokens: int
-    reasoning_tokens: int
-    cost: int
+#: Columns of an hour's sums that make its key, and those that are added up.
+KEY = tuple(column.name for column in UsageHour.__table__.primary_key)
+AMOUNTS = tuple(column.name for column in UsageHour.__table__.columns if not column.primary_key)
+_HOUR = 3_600_000
+_UPSERT = (
+    f"INSERT INTO usage_hours ({', '.join(KEY + AMOUNTS)}) VALUES ({', '.join(':' + name for name in KEY + AMOUNTS)}) "
+    f"ON CONFLICT ({', '.join(KEY)}) DO UPDATE SET "
+    + ", ".join(f"{name} = usage_hours.{name} + excluded.{name}" for name in AMOUNTS)
+)
 
 
 class Ledger:
-    """The ledger in the file `path`. `start` it before use and `stop` it to write what is in memory."""
+    """The ledger in a file, or at a SQLAlchemy URL. `start` it before use and `stop` it to write what is in memory."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, where: Path | str) -> None:
+        self._url = Store.sqlite_url(where) if isinstance(where, Path) else where
         self._store: Store | None = None
         self._waiting: list[Record] = []
+        self._bodies: list[Body] = []
         self._timer: asyncio.TimerHandle | None = None
         self._flushing: asyncio.Task[None] | None = None
-        #: What each user had used this month when the server started.
-        self.opening: dict[str, Sums] = {}
 
     async def start(self) -> None:
         """Open the file, making it if it is new.
@@ -97,10 +110,8 @@ class Ledger:
         Raises:
             Conflict: a newer version of Inglenook wrote it.
         """
-        self._store = Store.open(Store.sqlite_url(self._path))
+        self._store = Store.open(self._url)
         await self._store.write(_prepare)
-        this_month = await self.sums("user_id", since=month_start(now_ms()))
-        self.opening = {str(sums.group["user_id"]): sums for sums in this_month}
 
     async def stop(self) -> None:
         """Write what is in memory and close the file."""
@@ -127,51 +138,32 @@ class Ledger:
             if self._timer is not None and self._waiting:
                 return  # the disk refuses; the timer tries again
 
-    async def sums(
-        self,
-        *by: Group,
-        since: int = 0,
-        until: int | None = None,
-        user_id: str | None = None,
-    ) -> list[Sums]:
-        """Totals of `[since, until)` (ms), of one user or all, grouped by columns; everything in one without any."""
+    def record_body(self, body: Body) -> None:
+        """Keep what was said in a call. Written with the entries."""
+        self._bodies.append(body)
+
+    async def read(self, fn: Callable[[Session], T]) -> T:
+        """Read from the ledger, everything recorded so far included."""
         await self.flush()
-        assert self._store is not None, "start the ledger first"
-        columns: list[ColumnElement[object]] = [
-            _DAY_COLUMN if name == "day" else getattr(LedgerEntry, name).label(name)  # type: ignore[misc]
-            for name in by
-        ]
-        amounts = (
-            func.count().label("calls"),
-            *(
-                func.coalesce(func.sum(getattr(LedgerEntry, name)), 0).label(name)
-                for name in ("input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens", "cost")
-            ),
-        )
-        query = select(*columns, *amounts).where(LedgerEntry.at >= since).group_by(*columns).order_by(*columns)
-        if until is not None:
-            query = query.where(LedgerEntry.at < until)
-        if user_id is not None:
-            query = query.where(LedgerEntry.user_id == user_id)
-        rows = await self._store.read(lambda session: session.execute(query).mappings().all())
-        return [
-            Sums(
-                group={name: row[name] for name in by},
-                **{name: row[name] for name in Sums.__struct_fields__ if name != "group"},
-            )
-            for row in rows
-        ]
+        return await self._opened.read(fn)
 
     async def entries(self, *, user_id: str | None = None, limit: int = 100) -> list[Record]:
         """The newest entries, newest first."""
-        await self.flush()
-        assert self._store is not None, "start the ledger first"
         columns = [getattr(LedgerEntry, name) for name in Record._fields]
         query = select(*columns).order_by(LedgerEntry.id.desc()).limit(limit)
         if user_id is not None:
             query = query.where(LedgerEntry.user_id == user_id)
-        rows = await self._store.read(lambda session: session.execute(query).all())
+        rows = await self.read(lambda session: session.execute(query).all())
         return [Record(*row) for row in rows]
+
+    async def write(self, fn: Callable[[Session], T]) -> T:
+        """Change the ledger; for pruning, which is the only change there is."""
+        return await self._opened.write(fn)
+
+    @property
+    def _opened(self) -> Store:
+        assert self._store is not None, "start the ledger first"
+        return self._store
 
     def _begin_flush(self) -> None:
         if self._timer is not None:
@@ -179,13 +171,15 @@ class Ledger:
             self._timer = None
         if self._flushing is None and self._waiting and self._store is not None:
             batch, self._waiting = self._waiting, []
-            self._flushing = asyncio.create_task(self._write(self._store, batch), name="ledger-flush")
+            bodies, self._bodies = self._bodies, []
+            self._flushing = asyncio.create_task(self._write(self._store, batch, bodies), name="ledger-flush")
 
-    async def _write(self, store: Store, batch: list[Record]) -> None:
+    async def _write(self, store: Store, batch: list[Record], bodies: list[Body]) -> None:
         try:
-            await store.write(lambda session: _insert(session, batch))
+            await store.write(lambda session: _insert(session, batch, bodies))
         except Exception:
             log.exception("%d entries of the usage ledger could not be written; trying again", len(batch))
+            self._bodies = [*bodies, *self._bodies][-KEPT // 100 :]
             kept = [*batch, *self._waiting]
             if len(kept) > KEPT:
                 log.error("%d entries of the usage ledger are lost", len(kept) - KEPT)
@@ -203,18 +197,95 @@ def month_start(ms: int) -> int:
 
 
 def _prepare(session: Session) -> None:
-    version = session.execute(text("PRAGMA user_version")).scalar_one()
-    if version > SCHEMA:
-        raise Conflict("usage.db was written by a newer version of Inglenook; install that version, or move the file")
-    LedgerTable.metadata.create_all(session.connection())
-    session.execute(text(f"PRAGMA user_version = {SCHEMA}"))
-
-
-def _insert(session: Session, batch: Sequence[Record]) -> None:
+    """Bring the tables to this version's schema."""
     connection = session.connection()
-    single = len(batch) % _TOGETHER
-    if single:
-        # Of a subclass of tuple sqlite3 asks each item through Python.
-        connection.exec_driver_sql(_INSERT, [tuple(record) for record in batch[:single]])
-    for at in range(single, len(batch), _TOGETHER):
-        connection.exec_driver_sql(_INSERT_TOGETHER, tuple(chain.from_iterable(batch[at : at + _TOGETHER])))
+    sqlite = connection.dialect.name == "sqlite"
+    if sqlite:
+        version = session.execute(text("PRAGMA user_version")).scalar_one()
+    else:
+        LedgerTable.metadata.tables["ledger_schema"].create(connection, checkfirst=True)
+        version = session.execute(text("SELECT version FROM ledger_schema")).scalar() or 0
+    if version > SCHEMA:
+        raise Conflict("the usage ledger was written by a newer version of Inglenook; install that version")
+    if version == 1:
+        _add_columns(session)
+    LedgerTable.metadata.create_all(connection)
+    if version == 1:
+        _fill_hours(session)
+    if sqlite:
+        session.execute(text(f"PRAGMA user_version = {SCHEMA}"))
+    else:
+        session.merge(LedgerSchema(id=1, version=SCHEMA))
+
+
+def _add_columns(session: Session) -> None:
+    """From schema 1: what it had not is empty, and nothing had a price."""
+    for name in Record._fields[Record._fields.index("team_id") :]:
+        described: Column[Any] = LedgerEntry.__table__.columns[name]  # type: ignore[assignment]
+        column = CreateColumn(described).compile(dialect=session.connection().dialect)
+        session.execute(text(f"ALTER TABLE ledger ADD COLUMN {column}"))
+
+
+def _fill_hours(session: Session) -> None:
+    columns = [getattr(LedgerEntry, name) for name in Record._fields]
+    for rows in session.execute(select(*columns).order_by(LedgerEntry.id)).partitions(10_000):
+        _add_up(session, [Record(*row) for row in rows])
+
+
+def _insert(session: Session, batch: Sequence[Record], bodies: Sequence[Body]) -> None:
+    connection = session.connection()
+    if connection.dialect.name == "sqlite":
+        single = len(batch) % _TOGETHER
+        if single:
+            # Of a subclass of tuple sqlite3 asks each item through Python.
+            connection.exec_driver_sql(_INSERT, [tuple(record) for record in batch[:single]])
+        for at in range(single, len(batch), _TOGETHER):
+            connection.exec_driver_sql(_INSERT_TOGETHER, tuple(chain.from_iterable(batch[at : at + _TOGETHER])))
+    elif batch:
+        connection.execute(insert(LedgerEntry), [record._asdict() for record in batch])
+    _add_up(session, batch)
+    if bodies:
+        connection.execute(insert(CallBody), [body._asdict() for body in bodies])
+
+
+def _add_up(session: Session, batch: Sequence[Record]) -> None:
+    """Add entries to the sums of their hours."""
+    hours: dict[tuple[int | str, ...], list[int]] = {}
+    for e in batch:
+        key = (
+            e.at - e.at % _HOUR,
+            e.user_id,
+            e.key_id or "",
+            e.team_id or "",
+            e.app_id or "",
+            e.model,
+            e.provider,
+            e.operation,
+            e.source,
+            e.status,
+            e.currency,
+        )
+        amounts = (
+            1,
+            e.input_tokens,
+            e.output_tokens,
+            e.cached_tokens,
+            e.cache_write_tokens,
+            e.reasoning_tokens,
+            e.cost or 0,
+            e.cost is None,
+            e.replayed,
+            e.duration_ms,
+            e.ttft_ms or 0,
+            e.ttft_ms is not None,
+        )
+        sums = hours.get(key)
+        if sums is None:
+            hours[key] = [*map(int, amounts)]
+        else:
+            for at, amount in enumerate(amounts):
+                sums[at] += amount
+    # In one order, so that two servers on PostgreSQL never wait for each other in a circle.
+    rows = [dict(zip(KEY + AMOUNTS, (*key, *hours[key]), strict=True)) for key in sorted(hours)]
+    if rows:
+        session.connection().execute(text(_UPSERT), rows)

@@ -5,7 +5,7 @@ from contextlib import aclosing
 
 import pytest
 
-from inglenook.accounts.principal import CONSOLE, Principal
+from inglenook.accounts.principal import CONSOLE
 from inglenook.gateway.call import Call
 from inglenook.gateway.errors import NotCapable
 from inglenook.kit.errors import NotFound, TooMany, Unauthenticated, UpstreamFailed
@@ -218,19 +218,6 @@ async def test_who_stops_reading_after_the_end_has_it_all(desk: Desk) -> None:
                 break
     (entry,) = await desk.ledger.entries()
     assert (entry.status, entry.estimated) == ("finished", False)
-
-
-async def test_counts_go_on_where_the_ledger_stopped(desk: Desk) -> None:
-    from inglenook.gateway.gateway import Gateway
-
-    for _ in range(3):
-        await collect(desk, chat("echo", principal=desk.principal))
-    await desk.ledger.stop()
-    await desk.ledger.start()
-    spent = Gateway(desk.accounts, desk.shelf, desk.ledger).budget.spent(desk.principal.user_id)
-    assert (spent.calls, spent.input, spent.output) == (3, 9, 9)
-    stranger = Principal(user_id="usr_other", name="other")
-    assert desk.gateway.budget.spent(stranger.user_id).calls == 0
 
 
 async def test_usage_follows_the_words(desk: Desk) -> None:

@@ -7,37 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
 from inglenook.gateway import ledger as module
-from inglenook.gateway.ledger import Ledger, Record, month_start
-from inglenook.gateway.tables import SCHEMA
+from inglenook.gateway.ledger import Ledger, month_start
+from inglenook.gateway.tables import SCHEMA, UsageHour
 from inglenook.kit.errors import Conflict
-
-DAY = 86_400_000
-
-
-def record(**changes: Any) -> Record:
-    entry = Record(
-        call_id="call_1",
-        at=10 * DAY + 5,
-        user_id="usr_a",
-        key_id="key_a",
-        run_id=None,
-        model="m",
-        provider="p",
-        operation="chat",
-        source="openai",
-        input_tokens=10,
-        output_tokens=5,
-        cached_tokens=4,
-        reasoning_tokens=1,
-        estimated=False,
-        cost=None,
-        status="finished",
-        duration_ms=12,
-        ttft_ms=3,
-    )
-    return entry._replace(**changes)
+from tests.support.ledger import DAY, record
 
 
 @pytest.fixture
@@ -49,7 +25,21 @@ async def ledger(tmp_path: Path) -> AsyncIterator[Ledger]:
 
 
 async def test_an_entry_keeps_every_field(ledger: Ledger) -> None:
-    entry = record(estimated=True, cost=7, run_id="run_1", ttft_ms=None)
+    entry = record(
+        estimated=True,
+        cost=7,
+        run_id="run_1",
+        ttft_ms=None,
+        team_id="grp_1",
+        app_id="app_1",
+        asked="best",
+        route="best",
+        cache_write_tokens=3,
+        currency="CNY",
+        replayed=True,
+        attempts=2,
+        error="upstream_failed",
+    )
     ledger.record(entry)
     assert await ledger.entries() == [entry]
     assert await ledger.entries(user_id="usr_b") == []
@@ -61,29 +51,6 @@ async def test_entries_keep_their_order_however_many_come_together(ledger: Ledge
     for entry in entries:
         ledger.record(entry)
     assert await ledger.entries(limit=1000) == entries[::-1]
-
-
-async def test_sums_by_user_model_and_day(ledger: Ledger) -> None:
-    for entry in (
-        record(),
-        record(at=11 * DAY, output_tokens=7, cost=3),
-        record(at=11 * DAY + 9, user_id="usr_b", model="n"),
-        record(at=12 * DAY, user_id="usr_b", status="failed"),
-    ):
-        ledger.record(entry)
-    (whole,) = await ledger.sums()
-    assert (whole.calls, whole.input_tokens, whole.output_tokens, whole.cost) == (4, 40, 22, 3)
-    by_user = await ledger.sums("user_id")
-    assert [(sums.group["user_id"], sums.calls) for sums in by_user] == [("usr_a", 2), ("usr_b", 2)]
-    by_day = await ledger.sums("day", "model", user_id="usr_b")
-    assert [(sums.group, sums.calls) for sums in by_day] == [
-        ({"day": 11 * DAY, "model": "n"}, 1),
-        ({"day": 12 * DAY, "model": "m"}, 1),
-    ]
-    (between,) = await ledger.sums(since=11 * DAY, until=12 * DAY)
-    assert between.calls == 2
-    (none,) = await ledger.sums(since=99 * DAY)
-    assert (none.calls, none.input_tokens) == (0, 0)
 
 
 async def test_stopping_writes_what_is_in_memory(tmp_path: Path) -> None:
@@ -101,8 +68,8 @@ async def test_it_writes_by_itself_within_a_second(ledger: Ledger, tmp_path: Pat
     written = asyncio.Event()
     insert = module._insert
 
-    def noticing(session: Any, batch: Any) -> None:
-        insert(session, batch)
+    def noticing(session: Any, batch: Any, bodies: Any) -> None:
+        insert(session, batch, bodies)
         loop.call_soon_threadsafe(written.set)
 
     loop = asyncio.get_running_loop()
@@ -118,7 +85,7 @@ async def test_it_writes_by_itself_within_a_second(ledger: Ledger, tmp_path: Pat
 async def test_a_disk_that_refuses_loses_nothing(ledger: Ledger) -> None:
     insert = module._insert
 
-    def refusing(session: Any, batch: Any) -> None:
+    def refusing(session: Any, batch: Any, bodies: Any) -> None:
         raise OSError("disk full")
 
     ledger.record(record(call_id="one"))
@@ -141,16 +108,30 @@ async def test_a_newer_file_is_left_alone(tmp_path: Path) -> None:
     await ledger.stop()
 
 
-async def test_the_month_so_far_is_known_at_the_start(tmp_path: Path) -> None:
-    now = module.now_ms()
+async def test_a_file_of_the_first_schema_is_brought_up_to_date_and_added_up(tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / "usage.db") as connection:
+        connection.execute(
+            "CREATE TABLE ledger (id INTEGER PRIMARY KEY, call_id TEXT NOT NULL, at BIGINT NOT NULL, user_id TEXT NOT "
+            "NULL, key_id TEXT, run_id TEXT, model TEXT NOT NULL, provider TEXT NOT NULL, operation TEXT NOT NULL, "
+            "source TEXT NOT NULL, input_tokens BIGINT NOT NULL, output_tokens BIGINT NOT NULL, cached_tokens BIGINT "
+            "NOT NULL, reasoning_tokens BIGINT NOT NULL, estimated BOOLEAN NOT NULL, cost BIGINT, status TEXT NOT "
+            "NULL, duration_ms BIGINT NOT NULL, ttft_ms BIGINT)"
+        )
+        old = record()[: module.Record._fields.index("team_id")]
+        connection.execute(f"INSERT INTO ledger VALUES (NULL, {', '.join('?' * len(old))})", old)
+        connection.execute("PRAGMA user_version = 1")
+    connection.close()
     ledger = Ledger(tmp_path / "usage.db")
     await ledger.start()
-    ledger.record(record(at=now))
-    ledger.record(record(at=month_start(now) - 1))
+    assert await ledger.entries() == [record()]
+    ledger.record(record(call_id="call_2"))
+    hours = await ledger.read(lambda session: [*session.scalars(select(UsageHour))])
+    assert [(hour.hour, hour.calls, hour.input_tokens, hour.ttft_ms) for hour in hours] == [(10 * DAY, 2, 20, 6)]
     await ledger.stop()
-    await ledger.start()
-    assert ledger.opening["usr_a"].calls == 1
-    await ledger.stop()
+    again = Ledger(tmp_path / "usage.db")
+    await again.start()
+    assert len(await again.entries()) == 2
+    await again.stop()
 
 
 def test_months() -> None:

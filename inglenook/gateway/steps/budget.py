@@ -1,13 +1,13 @@
 """What each principal has used: counted, not yet limited.
 
 Every call is reserved when it starts and settled exactly once when it ends, so that limits find both numbers. Counts
-are of the calendar month (UTC), begin with what the ledger holds, and live in memory.
+are of the calendar month (UTC) since the server started, and live in memory.
 """
 
 from msgspec import Struct
 
 from inglenook.gateway.call import Exchange, Outcome
-from inglenook.gateway.ledger import Ledger, month_start
+from inglenook.gateway.ledger import month_start
 from inglenook.gateway.steps.base import Step
 from inglenook.kit.time import now_ms
 
@@ -27,8 +27,7 @@ class Spending(Struct):
 class Budget(Step):
     """Reserves and settles."""
 
-    def __init__(self, ledger: Ledger) -> None:
-        self._ledger = ledger
+    def __init__(self) -> None:
         self._spending: dict[str, Spending] = {}
         self._from = month_start(now_ms())
         self._until = month_start(self._from + _SOON)
@@ -40,10 +39,6 @@ class Budget(Step):
         spending = self._spending.get(user_id)
         if spending is None:
             spending = self._spending[user_id] = Spending()
-            before = self._ledger.opening.get(user_id)
-            if before is not None:
-                spending.calls, spending.cost = before.calls, before.cost
-                spending.input, spending.output = before.input_tokens, before.output_tokens
         return spending
 
     def open(self, exchange: Exchange) -> None:
@@ -69,7 +64,7 @@ class Budget(Step):
     def _turn_the_page(self) -> None:
         self._from = month_start(now_ms())
         self._until = month_start(self._from + _SOON)
-        self._ledger.opening = {}
+        self._spending = {}
         self._spending = {
             user_id: Spending(reserved=spending.reserved)
             for user_id, spending in self._spending.items()

@@ -1,14 +1,18 @@
-"""What a call used, how long it took, and the ledger's entry of it."""
+"""What a call used, what that costs, how long it took, and the ledger's entry of it."""
 
 import re
 from typing import ClassVar
 
+import msgspec
 import orjson
 
+from inglenook.accounts.settings import RuntimeSettings
 from inglenook.gateway import estimate
-from inglenook.gateway.call import Exchange, Outcome
-from inglenook.gateway.ledger import Ledger, Record
+from inglenook.gateway.call import Call, Exchange, Outcome
+from inglenook.gateway.ledger import Body, Ledger, Record
+from inglenook.gateway.money import Money
 from inglenook.gateway.steps.base import Step
+from inglenook.gateway.usage.keeping import KEEPING
 from inglenook.models.calls import (
     Event,
     Finished,
@@ -33,9 +37,11 @@ _TEXT = re.compile(rb'"(?:content|reasoning_content|reasoning|text|arguments)"\s
 class _Reading:
     """What the meter keeps of one call. Relayed bytes are only gathered on their way; they are read at the end."""
 
-    __slots__ = ("_raw", "_size", "_streamed", "output_bytes", "vectors")
+    __slots__ = ("_raw", "_size", "_streamed", "kept", "output_bytes", "vectors")
 
-    def __init__(self) -> None:
+    def __init__(self, *, keep: bool) -> None:
+        #: What was answered, where it is to be recorded.
+        self.kept: list[bytes] | None = [] if keep else None
         self.output_bytes = 0
         self.vectors = False
         self._streamed = True
@@ -48,8 +54,16 @@ class _Reading:
     def raw(self, data: bytes) -> None:
         self._raw.append(data)
         self._size += len(data)
+        if self.kept is not None:
+            self.kept.append(data)
         if self._size > _COUNT_AT and self._streamed:
             self._count(_TAIL)
+
+    def text(self, text: str) -> None:
+        data = text.encode()
+        self.output_bytes += len(data)
+        if self.kept is not None:
+            self.kept.append(data)
 
     def usage(self) -> Usage | None:
         """What the relayed answer says of itself."""
@@ -87,12 +101,17 @@ class Meter(Step):
 
     watches: ClassVar[bool] = True
 
-    def __init__(self, ledger: Ledger) -> None:
+    def __init__(self, ledger: Ledger, money: Money, settings: RuntimeSettings) -> None:
         self._ledger = ledger
+        self._money = money
+        self.keeping = settings.register(KEEPING)
 
     def open(self, exchange: Exchange) -> None:
         """Begin a reading."""
-        exchange.meter = _Reading()
+        principal = exchange.principal
+        assert principal is not None
+        recorded = principal.team_id is not None and principal.team_id in self.keeping.now.body_teams
+        exchange.meter = _Reading(keep=recorded)
 
     def event(self, exchange: Exchange, event: Event) -> None:
         """Note what an event tells."""
@@ -101,9 +120,9 @@ class Meter(Step):
             case Raw():
                 reading.raw(event.data)
             case TextDelta() | ReasoningDelta():
-                reading.output_bytes += len(event.text.encode())
+                reading.text(event.text)
             case ToolCallDelta():
-                reading.output_bytes += len(event.name) + len(event.arguments.encode())
+                reading.text(event.name + event.arguments)
             case Usage():
                 exchange.usage = event
             case Finished():
@@ -121,6 +140,9 @@ class Meter(Step):
         call, principal, target = exchange.call, exchange.principal, exchange.target
         assert principal is not None
         first = exchange.first_event_at
+        prices = target.prices
+        cost = exchange.cost = None if prices is None else self._money.cost(prices, usage)
+        error = outcome.error
         self._ledger.record(
             Record(
                 call.id,
@@ -137,12 +159,28 @@ class Meter(Step):
                 usage.cached,
                 usage.reasoning,
                 usage.estimated,
-                None,
+                cost,
                 outcome.status,
                 exchange.ended_at - exchange.started_at,
                 first - exchange.started_at if first else None,
+                principal.team_id,
+                call.app_id,
+                call.model,
+                exchange.route,
+                usage.cache_write + usage.cache_write_1h,
+                self._money.currency,
+                exchange.replayed,
+                exchange.attempts,
+                None if error is None else getattr(error, "code", "internal"),
             )
         )
+        reading: _Reading = exchange.meter
+        if reading.kept is not None:
+            answer = b"".join(reading.kept).decode("utf-8", "replace")
+            team = principal.team_id or ""
+            self._ledger.record_body(
+                Body(call.id, exchange.started_at, principal.user_id, team, _request_text(call), answer)
+            )
 
     def _settle(self, exchange: Exchange, outcome: Outcome) -> Usage:
         reading: _Reading = exchange.meter
@@ -156,3 +194,10 @@ class Meter(Step):
                 usage = Usage(input=estimate.prompt_tokens(exchange), output=reading.output_tokens(), estimated=True)
         exchange.usage = usage
         return usage
+
+
+def _request_text(call: Call) -> str:
+    """The request as JSON."""
+    if call.passthrough is not None:
+        return orjson.dumps(call.passthrough.body, default=str).decode()
+    return msgspec.json.encode(call.decode()).decode()

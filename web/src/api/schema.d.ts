@@ -889,6 +889,127 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/usage": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Usage Sums
+         * @description Totals, grouped by any columns; days begin in the time zone `zone`. Hours are the finest there is.
+         */
+        get: operations["usage_sums_api_v1_usage_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/usage/break-even": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Local Against Bought
+         * @description What local models' work would have cost at the prices of bought ones: of those set up here, or with `everything`
+         *     of every model whose price is known. Without `since`, of the last 30 days.
+         */
+        get: operations["local_against_bought_api_v1_usage_break_even_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/usage/calls/{call_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Said In Call
+         * @description What was said in a call of a team whose calls are recorded. That it was looked at is written down.
+         */
+        get: operations["said_in_call_api_v1_usage_calls__call_id__get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/usage/entries": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Usage Entries
+         * @description Single calls, newest first, as long as the settings keep them.
+         */
+        get: operations["usage_entries_api_v1_usage_entries_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/usage/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Export Usage
+         * @description Single calls as a file, oldest first: CSV, or Parquet where pyarrow is installed.
+         */
+        get: operations["export_usage_api_v1_usage_export_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/usage/running": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Running Calls
+         * @description The calls under way now, oldest first.
+         */
+        get: operations["running_calls_api_v1_usage_running_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/users": {
         parameters: {
             query?: never;
@@ -988,6 +1109,20 @@ export interface components {
             thing_id: string | null;
             /** Thing Kind */
             thing_kind: string;
+        };
+        /**
+         * BreakEvenOut
+         * @description Local models against bought ones. `machine_cost` is null until the settings tell what the machine costs.
+         */
+        BreakEvenOut: {
+            /** Currency */
+            currency: string;
+            /** Hours */
+            hours: number;
+            /** Machine Cost */
+            machine_cost: number | null;
+            /** Models */
+            models: components["schemas"]["LocalModelCost"][];
         };
         /**
          * ChatDefaults
@@ -1336,6 +1471,26 @@ export interface components {
             name: string;
             /** Num Ctx */
             num_ctx?: number | null;
+        };
+        /**
+         * LocalModelCost
+         * @description A local model's period.
+         */
+        LocalModelCost: {
+            /** Busy Hours */
+            busy_hours: number;
+            /** Calls */
+            calls: number;
+            /** Comparisons */
+            comparisons: components["schemas"]["PriceComparison"][];
+            /** Cost */
+            cost: number;
+            /** Input Tokens */
+            input_tokens: number;
+            /** Model */
+            model: string;
+            /** Output Tokens */
+            output_tokens: number;
         };
         /**
          * LoopLag
@@ -1688,6 +1843,21 @@ export interface components {
             new: string;
         };
         /**
+         * PriceComparison
+         * @description What a local model's tokens would have cost at one price. `break_even_share` times the tokens of the period is
+         *     where the machine becomes the cheaper one.
+         */
+        PriceComparison: {
+            /** Break Even Share */
+            break_even_share: number | null;
+            /** Cost */
+            cost: number;
+            /** Model */
+            model: string;
+            /** Provider */
+            provider: string;
+        };
+        /**
          * ProviderCheck
          * @description What a provider answered when asked for its models.
          */
@@ -1909,6 +2079,36 @@ export interface components {
             title: string | null;
         };
         /**
+         * RunningCall
+         * @description A call under way. `waiting_ms` is null once its first token has come.
+         */
+        RunningCall: {
+            /** Asked */
+            asked: string;
+            /** Attempts */
+            attempts: number;
+            /** Call Id */
+            call_id: string;
+            /** Model */
+            model: string | null;
+            /** Operation */
+            operation: string;
+            /** Provider */
+            provider: string | null;
+            /** Running Ms */
+            running_ms: number;
+            /** Source */
+            source: string;
+            /** Started At */
+            started_at: number;
+            /** Team Id */
+            team_id: string | null;
+            /** User Id */
+            user_id: string;
+            /** Waiting Ms */
+            waiting_ms: number | null;
+        };
+        /**
          * RunPage
          * @description Runs, newest first; `next` is the `before` of the following page, null on the last one.
          */
@@ -1949,6 +2149,16 @@ export interface components {
             status: "queued" | "running" | "waiting" | "parked" | "finished" | "failed" | "cancelled" | "interrupted";
             /** Title */
             title: string | null;
+        };
+        /**
+         * SaidInCall
+         * @description What was said in a recorded call: the request as JSON, the answer as it was sent.
+         */
+        SaidInCall: {
+            /** Answer */
+            answer: string;
+            /** Request */
+            request: string;
         };
         /**
          * SamplingSettings
@@ -2108,6 +2318,119 @@ export interface components {
         Unloaded: {
             /** Unloaded */
             unloaded: boolean;
+        };
+        /**
+         * UsageEntry
+         * @description One call. `asked` is the name the caller wrote, `model` the one that answered; `cost` is null where no price is
+         *     known; `replayed` answers came from the response cache.
+         */
+        UsageEntry: {
+            /** App Id */
+            app_id: string | null;
+            /** Asked */
+            asked: string;
+            /** At */
+            at: number;
+            /** Attempts */
+            attempts: number;
+            /** Cache Write Tokens */
+            cache_write_tokens: number;
+            /** Cached Tokens */
+            cached_tokens: number;
+            /** Call Id */
+            call_id: string;
+            /** Cost */
+            cost: number | null;
+            /** Currency */
+            currency: string;
+            /** Duration Ms */
+            duration_ms: number;
+            /** Error */
+            error: string | null;
+            /** Estimated */
+            estimated: boolean;
+            /** Id */
+            id: number;
+            /** Input Tokens */
+            input_tokens: number;
+            /** Key Id */
+            key_id: string | null;
+            /** Model */
+            model: string;
+            /** Operation */
+            operation: string;
+            /** Output Tokens */
+            output_tokens: number;
+            /** Provider */
+            provider: string;
+            /** Reasoning Tokens */
+            reasoning_tokens: number;
+            /** Replayed */
+            replayed: boolean;
+            /** Route */
+            route: string | null;
+            /** Run Id */
+            run_id: string | null;
+            /** Source */
+            source: string;
+            /**
+             * Status
+             * @enum {string}
+             */
+            status: "finished" | "cancelled" | "failed";
+            /** Team Id */
+            team_id: string | null;
+            /** Ttft Ms */
+            ttft_ms: number | null;
+            /** User Id */
+            user_id: string;
+        };
+        /**
+         * UsagePage
+         * @description Single calls, newest first; `next` goes into `before` for those that follow.
+         */
+        UsagePage: {
+            /** Entries */
+            entries: components["schemas"]["UsageEntry"][];
+            /** Next */
+            next: number | null;
+        };
+        /**
+         * UsageSums
+         * @description Totals of a group of calls. `group` has the value of each column that was grouped by: "" where the calls have
+         *     none, hours and days as the ms they begin at. Means are null where nothing was measured.
+         */
+        UsageSums: {
+            /** Cache Write Tokens */
+            cache_write_tokens: number;
+            /** Cached Tokens */
+            cached_tokens: number;
+            /** Calls */
+            calls: number;
+            /** Cost */
+            cost: number;
+            /** Currency */
+            currency: string;
+            /** Duration Ms */
+            duration_ms: number | null;
+            /** Failed Calls */
+            failed_calls: number;
+            /** Group */
+            group: {
+                [key: string]: string | number;
+            };
+            /** Input Tokens */
+            input_tokens: number;
+            /** Output Tokens */
+            output_tokens: number;
+            /** Reasoning Tokens */
+            reasoning_tokens: number;
+            /** Replayed Calls */
+            replayed_calls: number;
+            /** Ttft Ms */
+            ttft_ms: number | null;
+            /** Unpriced Calls */
+            unpriced_calls: number;
         };
         /**
          * UserInfo
@@ -3856,6 +4179,221 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    usage_sums_api_v1_usage_get: {
+        parameters: {
+            query?: {
+                app_id?: string | null;
+                by?: (("user_id" | "key_id" | "team_id" | "app_id" | "model" | "provider" | "operation" | "source" | "status") | ("hour" | "day"))[] | null;
+                key_id?: string | null;
+                model?: string | null;
+                provider?: string | null;
+                since?: number;
+                source?: string | null;
+                status?: string | null;
+                team_id?: string | null;
+                until?: number | null;
+                user_id?: string | null;
+                zone?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UsageSums"][];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    local_against_bought_api_v1_usage_break_even_get: {
+        parameters: {
+            query?: {
+                app_id?: string | null;
+                everything?: boolean;
+                key_id?: string | null;
+                model?: string | null;
+                provider?: string | null;
+                since?: number;
+                source?: string | null;
+                status?: string | null;
+                team_id?: string | null;
+                until?: number | null;
+                user_id?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BreakEvenOut"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    said_in_call_api_v1_usage_calls__call_id__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                call_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SaidInCall"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    usage_entries_api_v1_usage_entries_get: {
+        parameters: {
+            query?: {
+                app_id?: string | null;
+                before?: number | null;
+                key_id?: string | null;
+                limit?: number;
+                model?: string | null;
+                provider?: string | null;
+                since?: number;
+                source?: string | null;
+                status?: string | null;
+                team_id?: string | null;
+                until?: number | null;
+                user_id?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UsagePage"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    export_usage_api_v1_usage_export_get: {
+        parameters: {
+            query?: {
+                app_id?: string | null;
+                format?: string;
+                key_id?: string | null;
+                model?: string | null;
+                provider?: string | null;
+                since?: number;
+                source?: string | null;
+                status?: string | null;
+                team_id?: string | null;
+                until?: number | null;
+                user_id?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    running_calls_api_v1_usage_running_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RunningCall"][];
                 };
             };
         };
