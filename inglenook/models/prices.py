@@ -18,6 +18,7 @@ class Tier(Struct, frozen=True, kw_only=True, omit_defaults=True):
     output: int
     cached: int | None = None
     cache_write: int | None = None
+    cache_write_1h: int | None = None
 
 
 class Prices(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -76,7 +77,7 @@ def _by_class(prices: Prices, tier: Tier | None, usage: Usage, of_input: int, of
     source: Prices | Tier = tier or prices
     cached = of_input if source.cached is None else source.cached
     write = of_input if source.cache_write is None else source.cache_write
-    write_1h = write if prices.cache_write_1h is None else prices.cache_write_1h
+    write_1h = write if source.cache_write_1h is None else source.cache_write_1h
     reasoning = of_output if prices.reasoning is None else prices.reasoning
     heard = of_input if prices.audio_input is None else prices.audio_input
     spoken = of_output if prices.audio_output is None else prices.audio_output

@@ -49,3 +49,23 @@ def test_a_single_token_is_never_free_and_never_rounded_down() -> None:
     assert cost(Prices(input=1), Usage(input=1)) == 1
     assert cost(Prices(input=2_800), Usage(input=1)) == 3
     assert cost(PLAIN, Usage()) == 0
+
+
+def test_long_prompts_are_dearer_in_every_class() -> None:
+    prices = Prices(
+        input=100_000,
+        output=500_000,
+        cache_write_1h=200_000,
+        tiers=[
+            Tier(
+                above=100,
+                input=500_000,
+                output=2_500_000,
+                cached=50_000,
+                cache_write=625_000,
+                cache_write_1h=1_000_000,
+            )
+        ],
+    )
+    usage = Usage(input=101, output=10, cached=20, cache_write=30, cache_write_1h=40)
+    assert cost(prices, usage) == 11 * 500 + 20 * 50 + 30 * 625 + 40 * 1000 + 10 * 2500

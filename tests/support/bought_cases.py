@@ -6,7 +6,7 @@ from typing import Any
 from msgspec import Struct, field
 
 from inglenook.kit.errors import InglenookError, Unavailable
-from tests.support.bought import KEY, named_events
+from tests.support.bought import KEY, named_events, plain_events
 
 SAID = "Grüß Gott 你好"
 
@@ -83,4 +83,29 @@ ANTHROPIC = Case(
     proof=lambda key: ("x-api-key", key),
 )
 
-CASES = [ANTHROPIC]
+
+def gemini_chunk(*parts: dict[str, Any], reason: str | None = None, **more: Any) -> dict[str, Any]:
+    candidate = {"content": {"parts": list(parts), "role": "model"}, "index": 0}
+    if reason is not None:
+        candidate["finishReason"] = reason
+    return {"candidates": [candidate], "modelVersion": "gemini", "responseId": "r", **more}
+
+
+GEMINI_USAGE = {"promptTokenCount": 9, "candidatesTokenCount": 3, "totalTokenCount": 12}
+GEMINI = Case(
+    kind="gemini",
+    settings=lambda url: {"base_url": f"{url}/v1beta", "api_key": KEY},
+    path="/v1beta/models/up-model:streamGenerateContent?alt=sse",
+    first=plain_events(gemini_chunk({"text": "Grüß "}, usageMetadata={"promptTokenCount": 9})),
+    rest=plain_events(
+        gemini_chunk({"text": "Gott 你"}),
+        gemini_chunk({"text": "好"}, reason="STOP", usageMetadata=GEMINI_USAGE),
+    ),
+    nonsense=b"data: {nonsense\n\n",
+    broken=plain_events({"error": {"code": 503, "message": "overloaded", "status": "UNAVAILABLE"}}),
+    broken_as=Unavailable,
+    refusal=lambda said: {"error": {"code": 400, "message": said, "status": "UNKNOWN"}},
+    proof=lambda key: ("x-goog-api-key", key),
+)
+
+CASES = [ANTHROPIC, GEMINI]

@@ -7,6 +7,7 @@ from msgspec import Struct
 
 from inglenook.kit.errors import UpstreamFailed
 from inglenook.kit.http.pool import HttpPool
+from inglenook.models.providers.account import Account
 from inglenook.models.providers.base import ModelFacts, ProviderKind, ProviderParts
 from inglenook.models.providers.catalogue_data import vendor
 from inglenook.models.providers.endpoint import CHINESE, Endpoint, EndpointSettings, read_settings, settings_schema
@@ -22,7 +23,7 @@ class AnthropicSettings(EndpointSettings, kw_only=True):
     base_url: str = BASE_URL
 
 
-class Anthropic(Messages):
+class Anthropic(Messages, Account):
     """One account."""
 
     kind: ClassVar[str] = "anthropic"
@@ -32,33 +33,25 @@ class Anthropic(Messages):
     def __init__(self, settings: AnthropicSettings, http: HttpPool) -> None:
         super().__init__(Endpoint(settings, http, authorize=lambda key: {"x-api-key": key}))
 
-    @property
-    def keys(self) -> int:
-        """See `Provider`."""
-        return self._endpoint.keys
-
     def output_length(self, model: str) -> int:
         """See `Messages`."""
-        facts = vendor("anthropic").facts(model)
+        facts = self.known(model)
         return facts.output_length if facts is not None else 0
 
-    async def models(self) -> list[ModelFacts]:
+    async def models(self, key: int = 0) -> list[ModelFacts]:
         """What `GET /v1/models` lists, page by page, with what is known of each."""
         found: list[ModelFacts] = []
         path = "/v1/models?limit=1000"
         while path:
             try:
-                page = msgspec.convert(await self._endpoint.get(path, headers=_VERSION), _Page)
+                page = msgspec.convert(await self._endpoint.get(path, key=key, headers=_VERSION), _Page)
             except msgspec.ValidationError:
                 raise UpstreamFailed(
                     "the provider did not answer with a list of models; is the base URL right?"
                 ) from None
-            found += [_facts(model) for model in page.data if model.lifecycle != "retired"]
+            found += [_facts(model, self.known(model.id)) for model in page.data if model.lifecycle != "retired"]
             path = f"/v1/models?limit=1000&after_id={page.last_id}" if page.has_more and page.last_id else ""
         return found
-
-    async def close(self) -> None:
-        """Nothing of its own: the pool is the server's."""
 
 
 _VERSION = f"anthropic-version: {VERSION}\r\n".encode()
@@ -88,9 +81,9 @@ class _Page(Struct):
     last_id: str | None = None
 
 
-def _facts(model: _Model) -> ModelFacts:
+def _facts(model: _Model, known: ModelFacts | None) -> ModelFacts:
     """What its provider tells of a model, before what we knew of it."""
-    known = vendor("anthropic").facts(model.id) or ModelFacts(name=model.id)
+    known = known or ModelFacts(name=model.id)
     capabilities = set(known.capabilities) | {"tools"}
     told = model.capabilities or _Capabilities()
     for name, support in (("vision", told.image_input), ("files", told.pdf_input), ("thinking", told.thinking)):
@@ -114,5 +107,8 @@ KIND = ProviderKind(
     icon="anthropic",
     settings_schema=settings_schema(base_url=BASE_URL),
     make=_make,
+    known=lambda: vendor("anthropic").models(),
+    docs="https://platform.claude.com/docs",
+    keys_page="https://platform.claude.com/settings/keys",
     translations={"zh-CN": CHINESE},
 )

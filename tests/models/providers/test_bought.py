@@ -173,6 +173,26 @@ async def test_each_key_is_used_when_it_is_chosen(case: Case, upstream: Upstream
         assert upstream.asked[key].headers[name] == value
 
 
+async def test_a_key_is_proven_by_asking_a_model(case: Case, asked: Provider, upstream: Upstream) -> None:
+    answers(upstream, case.first + case.rest, 0, case.content_type)
+    assert await asked.prove(0, case.model) is None  # type: ignore[attr-defined]
+    assert upstream.asked[0].path == case.path
+    refuses(upstream, 401, case.refusal("no"))
+    with pytest.raises(KeyRefused):
+        await asked.prove(0, case.model)  # type: ignore[attr-defined]
+    with pytest.raises(KeyRefused):
+        await asked.prove(0)  # type: ignore[attr-defined]
+
+
+def test_models_are_known_without_asking(case: Case, asked: Provider) -> None:
+    kind = get(case.kind)
+    assert kind.docs.startswith("https://")
+    assert kind.keys_page.startswith("https://")
+    for facts in kind.known():
+        known = asked.known(facts.name)  # type: ignore[attr-defined]
+        assert known == facts
+
+
 async def test_what_only_models_here_can_do_is_refused(case: Case, asked: Provider, upstream: Upstream) -> None:
     for name, local in (("num_ctx", LocalOptions(num_ctx=9)), ("context", LocalOptions(context=[1]))):
         request = type(HI)(messages=HI.messages, local=local)

@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 
 from inglenook.kit.errors import BadInput
-from inglenook.models.calls import ChatRequest, LocalOptions, Message, Sampling, TextPart, ToolCall
+from inglenook.models.calls import ChatRequest, LocalOptions, Message, Sampling, TextPart, ToolCall, Usage
 from inglenook.models.errors import CannotCarry
 
 #: What a sampling field may be without saying anything.
@@ -110,6 +110,17 @@ def only_text(message: Message, where: str, model: str) -> str:
             if not isinstance(part, TextPart):
                 raise refuse(f"{where}.content[{number}]", model, f"a {message.role} message can hold text only")
     return message.text
+
+
+def total(usages: Iterable[Usage]) -> Usage:
+    """What several requests of one call used."""
+    sum_ = Usage()
+    for usage in usages:
+        for name in Usage.__struct_fields__:
+            setattr(sum_, name, (getattr(sum_, name) or 0) + (getattr(usage, name) or 0))
+    sum_.estimated = bool(sum_.estimated)
+    sum_.cost = sum_.cost or None
+    return sum_
 
 
 def schema_of(parameters: dict[str, Any]) -> dict[str, Any]:
