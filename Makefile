@@ -57,7 +57,7 @@ test: starter chromium ## Run the whole test suite, browser tests included
 test-fast: setup ## Run what needs no real model, browser or server
 	@$(BIN)/pytest -m "not slow"
 
-lint: setup ## Check style, layers, migrations and the web sources
+lint: setup ## Check style, layers and the web sources
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/lint-imports
 	$(BIN)/python hatch_build.py lint
 

@@ -38,8 +38,9 @@ def main(message: str) -> None:
     source = re.sub(r"\n *# ### .*", "", path.read_text())
     source = re.sub(r"(, )?astext_type=(sa\.)?Text\(\)", "", source)  # the default, which Alembic spells out
     path.write_text(source)
-    subprocess.run([sys.executable, "-m", "ruff", "check", "-q", "--fix", str(path)], check=False)
-    subprocess.run([sys.executable, "-m", "ruff", "format", "-q", str(path)], check=False)
+    ruff = [sys.executable, "-m", "ruff"]
+    for step in ("format", "check --fix", "format"):
+        subprocess.run([*ruff, *step.split(), "-q", str(path)], check=False)
     print(path)
 
 

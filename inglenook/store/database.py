@@ -11,17 +11,20 @@ committed (refresh a snapshot, wake watchers) is registered with `after_commit`.
 
 import asyncio
 import logging
+import os
 import queue
 import sqlite3
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Self, TypeVar, cast
 
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import NullPool, QueuePool
 
@@ -63,11 +66,19 @@ class Store:
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self._closed = False
         if self.is_sqlite:
-            self._reads = _sqlite_engine(self.url.database or "", durability, readonly=True)
-            self._writes = _sqlite_engine(self.url.database or "", durability, readonly=False)
+            path = Path(self.url.database or "")
+            keep_private(path)
+            self._reads = _sqlite_engine(path, durability, readonly=True)
+            self._writes = _sqlite_engine(path, durability, readonly=False)
+            try:
+                connection = self._writes.connect()
+            except DBAPIError as error:
+                raise unusable(path, error.orig) from None
             self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="store-read")
             self._queue: queue.SimpleQueue[_Write | None] = queue.SimpleQueue()
-            self._writer = threading.Thread(target=self._write_forever, name="store-write", daemon=True)
+            self._writer = threading.Thread(
+                target=self._write_forever, args=(connection,), name="store-write", daemon=True
+            )
             self._writer.start()
         else:
             self._reads = self._writes = create_engine(self.url, pool_size=READERS * 2, max_overflow=0)
@@ -75,13 +86,17 @@ class Store:
 
     @classmethod
     def open(cls, url: str, *, durability: Literal["normal", "full"] = "normal") -> Self:
-        """Open the database at a SQLAlchemy URL (`sqlite:////path/main.db`, `postgresql+psycopg://…`)."""
+        """Open the database at a SQLAlchemy URL (`sqlite:////path/main.db`, `postgresql+psycopg://…`).
+
+        Raises:
+            Unavailable: the file is no SQLite database, or cannot be read and written.
+        """
         return cls(url, durability=durability)
 
     @staticmethod
     def sqlite_url(path: Path) -> str:
         """The URL of a SQLite file."""
-        return f"sqlite:///{path.absolute()}"
+        return URL.create("sqlite", database=str(path.absolute())).render_as_string()
 
     async def read(self, fn: Callable[[Session], T]) -> T:
         """Run `fn(session)` on a read-only connection in a consistent snapshot and return its result.
@@ -134,8 +149,8 @@ class Store:
             session.flush()
             return result, tuple(session.info.get(_AFTER_COMMIT, ()))
 
-    def _write_forever(self) -> None:
-        with self._writes.connect() as connection:
+    def _write_forever(self, connection: Connection) -> None:
+        with connection:
             last = False
             while not last and (first := self._queue.get()) is not None:
                 batch = [first]
@@ -167,10 +182,10 @@ def _commit(connection: Connection, batch: list[_Write]) -> None:
     except Exception as error:
         # The transaction itself failed (a full disk): nobody's change is kept, and everybody is told.
         log.exception("a batch of %d writes could not be committed", len(batch))
-        if sqlite.in_transaction:
-            sqlite.execute("ROLLBACK")
         for write in batch:
             write.error = write.error or error
+        with suppress(sqlite3.Error):  # the next BEGIN says what is still wrong
+            sqlite.rollback()
 
 
 def _deliver(batch: list[_Write]) -> None:
@@ -188,7 +203,10 @@ def _resolve(writes: list[_Write]) -> None:
     for write in writes:
         if write.error is None:
             for callback in write.callbacks:
-                callback()
+                try:
+                    callback()
+                except Exception:  # or the others of the batch would wait for ever
+                    log.exception("a callback after a commit failed")
         if write.future.cancelled():
             continue
         if write.error is not None:
@@ -197,9 +215,29 @@ def _resolve(writes: list[_Write]) -> None:
             write.future.set_result(write.result)
 
 
-def _sqlite_engine(path: str, durability: str, *, readonly: bool) -> Engine:
+def keep_private(path: Path) -> None:
+    """See that a SQLite file, made if it is new, is its owner's alone; SQLite gives its log the same mode.
+
+    The folder may be one that others can enter.
+    """
+    try:
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        if path.stat().st_mode & 0o077:
+            path.chmod(0o600)
+    except OSError as error:
+        raise unusable(path, error.strerror) from None
+
+
+def unusable(path: Path, reason: object) -> Unavailable:
+    """The error for a SQLite file that cannot be opened."""
+    return Unavailable(
+        f"cannot use the database {path}: {reason}; if the file is damaged, move it away and restore a backup"
+    )
+
+
+def _sqlite_engine(path: Path, durability: str, *, readonly: bool) -> Engine:
     engine = create_engine(
-        f"sqlite:///{path}",
+        URL.create("sqlite", database=str(path)),
         connect_args={"check_same_thread": False, "timeout": 30},
         **({"poolclass": QueuePool, "pool_size": READERS} if readonly else {"poolclass": NullPool}),
     )

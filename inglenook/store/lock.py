@@ -6,7 +6,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from inglenook.kit.errors import Conflict
+from inglenook.kit.errors import BadInput, Conflict
 
 LOCK_FILE = "inglenook.lock"
 
@@ -29,16 +29,23 @@ class DataLock:
 
         Raises:
             DataLocked: another process has it; the message names its process id.
+            BadInput: the folder cannot be made or written to.
         """
-        self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        handle = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        folder = self._path.parent
+        try:
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            handle = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise BadInput(
+                f"cannot use {folder} as data directory: {error.strerror}; choose another with --data"
+            ) from None
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             holder = os.read(handle, 32).decode(errors="replace").strip()
             os.close(handle)
             raise DataLocked(
-                f"{self._path.parent} is in use by process {holder or 'unknown'}; stop that server, "
+                f"{folder} is in use by process {holder or 'unknown'}; stop that server, "
                 "or give this one another folder with --data"
             ) from None
         os.ftruncate(handle, 0)

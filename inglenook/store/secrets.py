@@ -4,6 +4,7 @@ Without the key file the secrets cannot be read back; `inglenook backup` include
 """
 
 import os
+import tempfile
 from pathlib import Path
 
 from cryptography.fernet import Fernet, InvalidToken
@@ -17,17 +18,20 @@ class Secrets:
     """Encrypts and decrypts short texts with the key file of a data directory, made on first use."""
 
     def __init__(self, data: Path) -> None:
+        """
+        Raises:
+            Unavailable: the key file is damaged.
+        """
         self._path = data / KEY_FILE
+        if not self._path.exists():
+            _write(self._path, Fernet.generate_key())
         try:
-            handle = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        except FileExistsError:
-            pass
-        else:
-            with os.fdopen(handle, "wb") as file:
-                file.write(Fernet.generate_key())
-                file.flush()
-                os.fsync(file.fileno())
-        self._fernet = Fernet(self._path.read_bytes())
+            self._fernet = Fernet(self._path.read_bytes())
+        except ValueError:
+            raise Unavailable(
+                f"{self._path} is damaged: restore that file from a backup, or, if there is none, move it away and "
+                "enter the stored secrets (keys of providers) again"
+            ) from None
 
     def encrypt(self, text: str) -> str:
         """The ciphertext of `text`, safe to store in a text column."""
@@ -46,3 +50,13 @@ class Secrets:
                 f"a stored secret cannot be decrypted: {self._path} is not the key it was encrypted with; "
                 "restore that file from a backup, or enter the secret again"
             ) from None
+
+
+def _write(path: Path, key: bytes) -> None:
+    """Write a key file that is either whole or not there."""
+    handle, temporary = tempfile.mkstemp(dir=path.parent)  # mode 0600
+    with os.fdopen(handle, "wb") as file:
+        file.write(key)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(temporary, path)

@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, MetaData, create_engine, event, inspect, text
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
-from inglenook.kit.errors import Conflict
+from inglenook.kit.errors import Conflict, Unavailable
+from inglenook.store.database import keep_private, unusable
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 _LOCK = 0x1461E_0000  # PostgreSQL advisory lock: servers that start together upgrade one after the other
@@ -38,25 +40,47 @@ def upgrade(url: URL, backups: Path) -> None:
 
     Raises:
         DatabaseTooNew: the database is at a revision this version does not know.
+        Unavailable: the database cannot be opened.
     """
     if url.get_backend_name() == "sqlite":
         path = Path(url.database or "")
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        current = _sqlite_revision(path)
-        if not _is_behind(current):
-            return
-        if current is not None:
-            _copy(path, backups / f"{path.stem}-{current}-{time.strftime('%Y%m%d-%H%M%S')}.db")
-        with _transactional(url).begin() as connection:
-            _run_alembic(connection)
+        try:
+            _upgrade_file(url, path, backups)
+        except sqlite3.DatabaseError as error:
+            raise unusable(path, error) from None
+        except DBAPIError as error:
+            raise unusable(path, error.orig) from error
         return
-    engine = create_engine(url, poolclass=NullPool)
-    with engine.begin() as connection:
+    with _open_server(url) as connection, connection.begin():
         connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
         known = inspect(connection).has_table("alembic_version")
         current = connection.execute(text("SELECT version_num FROM alembic_version")).scalar() if known else None
         if _is_behind(current):
             _run_alembic(connection)
+
+
+def _upgrade_file(url: URL, path: Path, backups: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    keep_private(path)
+    current = _sqlite_revision(path)
+    if not _is_behind(current):
+        return
+    if current is not None:
+        _copy(path, backups / f"{path.stem}-{current}-{time.strftime('%Y%m%d-%H%M%S')}.db")
+    with _transactional(url).begin() as connection:
+        _run_alembic(connection)
+
+
+def _open_server(url: URL) -> Connection:
+    try:
+        return create_engine(url, poolclass=NullPool).connect()
+    except ModuleNotFoundError:
+        raise Unavailable("PostgreSQL needs its driver: pip install 'inglenook[server]'") from None
+    except DBAPIError as error:
+        raise Unavailable(
+            f"cannot open the database {url.render_as_string()}: {str(error.orig).strip()}; check "
+            "INGLENOOK_DATABASE_URL, and that the server runs"
+        ) from None
 
 
 def _is_behind(current: str | None) -> bool:

@@ -1,12 +1,17 @@
 """The store's two verbs, on a real SQLite file."""
 
 import asyncio
+import os
+import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from sqlalchemy import text
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from inglenook.kit.errors import Unavailable
 from inglenook.store.database import Store, after_commit
 from inglenook.store.tables import Table
 
@@ -109,3 +114,54 @@ async def test_close_finishes_what_is_queued(tmp_path: Path) -> None:
     again = Store.open(Store.sqlite_url(tmp_path / "main.db"))
     assert len(await rows(again)) == 200
     await again.close()
+
+
+async def test_a_callback_that_fails_keeps_nobody_waiting(store: Store, caplog: pytest.LogCaptureFixture) -> None:
+    def insert_and_fail(session: Session) -> None:
+        insert(1)(session)
+        after_commit(session, lambda: 1 // 0)
+
+    async with asyncio.timeout(10):
+        await asyncio.gather(store.write(insert_and_fail), store.write(insert(2)))
+    assert await rows(store) == [1, 2]
+    assert "ZeroDivisionError" in caplog.text
+
+
+@pytest.mark.parametrize("name", ["a?b", "a#b", "50%", "a%20b", "a@b:c", "空"])
+async def test_any_folder_name_will_do(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name / "main.db"
+    path.parent.mkdir()
+    store = Store.open(Store.sqlite_url(path))
+    await store.write(lambda s: s.execute(text("CREATE TABLE t (n INTEGER PRIMARY KEY)")))
+    assert await rows(store) == []
+    await store.close()
+    assert path.exists()
+    assert os.listdir(tmp_path) == [name]
+
+
+async def test_a_file_that_is_no_database_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "main.db"
+    path.write_bytes(b"certainly not a database" * 100)
+    with pytest.raises(Unavailable, match=r"main\.db.*not a database.*backup"):
+        Store.open(Store.sqlite_url(path))
+
+
+async def test_the_files_are_their_owners_alone_whatever_the_folder(tmp_path: Path) -> None:
+    path = tmp_path / "main.db"
+    path.touch(mode=0o644)  # as an earlier version left it
+    store = Store.open(Store.sqlite_url(path))
+    await store.write(lambda s: s.execute(text("CREATE TABLE t (n INTEGER PRIMARY KEY)")))
+    modes = {name: oct(stat.S_IMODE((tmp_path / name).stat().st_mode)) for name in os.listdir(tmp_path)}
+    assert modes == dict.fromkeys(("main.db", "main.db-wal", "main.db-shm"), "0o600")
+    await store.close()
+
+
+def test_sqlite_alone_does_not_load_postgresql() -> None:
+    program = (
+        "import sys, sqlalchemy.orm as orm, inglenook.server as _\n"
+        "from inglenook.store.database import Store\n"
+        "orm.configure_mappers()\n"
+        "print([name for name in sys.modules if name.startswith('sqlalchemy.dialects.postgresql')])"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

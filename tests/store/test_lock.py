@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from inglenook.kit.errors import BadInput
 from inglenook.store.lock import DataLock, DataLocked
 
 
@@ -21,3 +22,9 @@ def test_the_lock_goes_with_its_holder(tmp_path: Path) -> None:
     os.waitpid(pid, 0)
     with DataLock(tmp_path):
         pass
+
+
+def test_a_folder_that_cannot_be_is_named_with_the_reason(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(BadInput, match=r"file/data.*Not a directory.*--data"):
+        DataLock(tmp_path / "file" / "data").acquire()

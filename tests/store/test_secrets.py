@@ -21,3 +21,11 @@ def test_another_key_file_says_what_to_do(tmp_path: Path) -> None:
     (tmp_path / KEY_FILE).unlink()
     with pytest.raises(Unavailable, match="restore that file"):
         Secrets(tmp_path).decrypt(cipher)
+
+
+@pytest.mark.parametrize("content", [b"", b"half a ke"])
+def test_a_broken_key_file_says_what_to_do(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / KEY_FILE).write_bytes(content)
+    with pytest.raises(Unavailable, match=r"secret\.key.*restore"):
+        Secrets(tmp_path)
+    assert (tmp_path / KEY_FILE).read_bytes() == content

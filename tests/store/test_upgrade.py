@@ -1,14 +1,18 @@
 """The schema comes up by itself, keeps a copy of what it changes, and refuses what it does not know."""
 
 import sqlite3
+import stat
 from pathlib import Path
 
 import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
 from sqlalchemy import create_engine, inspect
 from sqlalchemy.engine import make_url
 from sqlalchemy.pool import NullPool
 
 import inglenook.server  # noqa: F401 - every room's tables
+from inglenook.kit.errors import Unavailable
 from inglenook.store.tables import Table
 from inglenook.store.upgrade import DatabaseTooNew, newest_revision, upgrade
 
@@ -29,7 +33,16 @@ def test_a_new_database_gets_every_table_with_every_column(tmp_path: Path) -> No
         if name != "alembic_version"
     }
     assert revision(path) == newest_revision()
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert not (tmp_path / "backups").exists()
+
+
+def test_the_migrations_make_what_the_tables_say(tmp_path: Path) -> None:
+    url = make_url(f"sqlite:///{tmp_path}/main.db")
+    upgrade(url, tmp_path / "backups")
+    with create_engine(url, poolclass=NullPool).connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, Table.metadata) == []
 
 
 def test_an_older_database_is_copied_before_it_is_upgraded(tmp_path: Path) -> None:
@@ -62,3 +75,18 @@ def test_an_upgrade_that_fails_leaves_nothing_behind(tmp_path: Path) -> None:
         upgrade(make_url(f"sqlite:///{path}"), tmp_path / "backups")
     with sqlite3.connect(path) as connection:
         assert [row[0] for row in connection.execute("SELECT name FROM sqlite_master")] == ["users"]
+
+
+def test_a_file_that_is_no_database_is_named_and_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "main.db"
+    path.write_bytes(b"certainly not a database" * 100)
+    with pytest.raises(Unavailable, match=r"main\.db.*not a database.*backup"):
+        upgrade(make_url(f"sqlite:///{path}"), tmp_path / "backups")
+    assert path.read_bytes() == b"certainly not a database" * 100
+
+
+def test_a_server_that_does_not_answer_is_named_without_its_password(tmp_path: Path) -> None:
+    url = make_url("postgresql+psycopg://ada:hunter2@127.0.0.1:1/inglenook")
+    with pytest.raises(Unavailable, match=r"127\.0\.0\.1:1.*refused") as caught:
+        upgrade(url, tmp_path)
+    assert "hunter2" not in caught.value.message
