@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import uvicorn
 from fastapi import FastAPI, Request, Response
@@ -65,8 +66,12 @@ from inglenook.store.upgrade import upgrade
 log = logging.getLogger(__name__)
 
 STATIC = Path(__file__).parent / "static"
-#: Seconds that requests in flight get at shutdown.
+#: Seconds that a stop leaves to requests in flight (whoever asked has nothing but the connection), and to chat
+#: answers (which are in the journal, and can be continued).
 GRACE = 10
+ANSWER_GRACE = 2
+#: Seconds after which a stop says what it waits for.
+PATIENCE = 0.5
 #: Seconds an idle connection is kept: longer than proxies keep theirs, so that no request meets a closing one.
 KEEP_ALIVE = 75
 
@@ -245,16 +250,18 @@ class Listeners:
     async def open_main(self) -> str:
         """Listen on the configured address and return the URL."""
         settings = self._house.settings
-        listener = _bind(settings.host, settings.port)
+        listener = _bind(settings.host, settings.port, "--port")
         await self._open(self._app, listener, self.table(), tls=True)
         host, port = listener.getsockname()[:2]
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # every address: name one that can be opened
         scheme = "https" if settings.tls_cert else "http"
         shown = f"[{host}]" if ":" in host else host
         return f"{scheme}://{shown}:{port}{settings.base_path}"
 
     async def open_ollama(self, port: int) -> None:
         """Serve the Ollama routes, and nothing else, on a port of their own."""
-        await self._open(_nothing_here, _bind(self._house.settings.host, port), self.table(ollama_only=True), tls=True)
+        listener = _bind(self._house.settings.host, port, "--ollama-port")
+        await self._open(_nothing_here, listener, self.table(ollama_only=True), tls=True)
 
     async def close(self) -> None:
         """Stop listening, give requests in flight `GRACE` seconds, and end."""
@@ -262,6 +269,12 @@ class Listeners:
             server.should_exit = True
         await asyncio.gather(*(task for _, task in self._servers))
         control_path(self._house.settings.data).remove()
+
+    def hurry(self) -> None:
+        """Break off the requests that `close` waits for."""
+        for server, _ in self._servers:
+            for task in server.server_state.tasks:
+                task.cancel()
 
     def table(self, *, local: bool = False, ollama_only: bool = False) -> WireTable:
         """The inference routes of one listener."""
@@ -305,7 +318,7 @@ async def _nothing_here(scope: Scope, receive: Receive, send: Send) -> None:
     await Response(b"404 page not found", 404, media_type="text/plain")(scope, receive, send)
 
 
-def _bind(host: str, port: int) -> socket.socket:
+def _bind(host: str, port: int, option: str) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -314,7 +327,7 @@ def _bind(host: str, port: int) -> socket.socket:
     except OSError as error:
         listener.close()
         raise BadInput(
-            f"cannot listen on {host}:{port}: {error.strerror}; stop what listens there, or choose another --port"
+            f"cannot listen on {host}:{port}: {error.strerror}; stop what listens there, or choose another {option}"
         ) from None
     listener.setblocking(False)
     return listener
@@ -328,10 +341,7 @@ async def run_server(settings: Settings, *, say: Callable[[str], None], note: Ca
         BadInput: the address cannot be bound, or the certificate cannot be used.
     """
     check_certificate(settings.tls_cert, settings.tls_key)
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
+    stop = _StopSignals()
     with DataLock(settings.data):
         async with open_house(settings) as house:
             listeners = Listeners(house)
@@ -344,18 +354,51 @@ async def run_server(settings: Settings, *, say: Callable[[str], None], note: Ca
                 say(f"Inglenook is ready: {url}/setup#token={token}" if token else f"Inglenook is ready: {url}/")
                 starter = asyncio.create_task(_fetch_starter(house, note))
                 garbage.settle()
-                await stop.wait()
+                await stop.asked.wait()
                 starter.cancel()
             finally:
-                await house.runs.stop()
-                await listeners.close()
+                await _close(house, listeners, stop, note)
+
+
+class _StopSignals:
+    """SIGINT and SIGTERM: the first asks to stop, another one to stop at once."""
+
+    def __init__(self) -> None:
+        self.asked = asyncio.Event()
+        self.asked_again = asyncio.Event()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, self._come)
+
+    def _come(self) -> None:
+        (self.asked_again if self.asked.is_set() else self.asked).set()
+
+
+async def _close(house: House, listeners: Listeners, stop: _StopSignals, note: Callable[[str], None]) -> None:
+    """End what is under way, or cut it off when asked again."""
+    stop.asked.set()
+    closing = asyncio.gather(house.runs.stop(ANSWER_GRACE), house.hub.stop(), listeners.close())
+    done, _ = await asyncio.wait({closing}, timeout=PATIENCE)
+    if not done:
+        note(f"Stopping; answers under way get up to {GRACE} s. Press Ctrl-C again to stop at once.")
+        again = asyncio.ensure_future(stop.asked_again.wait())
+        either: set[asyncio.Future[Any]] = {closing, again}
+        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+        again.cancel()
+        if not closing.done():
+            house.runs.hurry()
+            listeners.hurry()
+    await closing
 
 
 async def _fetch_starter(house: House, note: Callable[[str], None]) -> None:
     """On the first start, fetch the starter model while its person makes an account; the page shows how far it is."""
     if house.accounts.setup_token is None or not house.settings.starter or house.model_store.list():
         return
-    pull = house.hub.start(house.settings.starter)
+    try:
+        pull = house.hub.start(house.settings.starter)
+    except InglenookError as error:
+        note(f"The starter model could not be fetched: {error.message}")
+        return
     note(f"Fetching the starter model from {pull.source}.")
     pull = await house.hub.wait(pull.id)
     if pull.status == "done":

@@ -1,12 +1,13 @@
 """What every request to the framework's routes passes first: base path, host check, security headers, errors."""
 
+import asyncio
 from typing import Any
 
 import orjson
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from inglenook.kit.errors import BadInput, Forbidden, InglenookError, TooLarge
+from inglenook.kit.errors import BadInput, Forbidden, InglenookError, TooLarge, Unavailable
 from inglenook.kit.hosts import HostPolicy
 
 #: Set in the scope of requests that came through the data directory's socket: their sender owns the data.
@@ -50,6 +51,8 @@ class Entrance:
         except TooLarge:
             if not answer.replaced:
                 raise
+        except asyncio.CancelledError:  # nobody but a server that stops cancels a request
+            await answer.refuse(Unavailable("the server is shutting down"))
 
     def _strip(self, scope: Scope) -> None:
         path: str = scope["path"]
@@ -138,6 +141,11 @@ def render_error(error: InglenookError) -> tuple[int, dict[str, str], bytes]:
 def from_validation(errors: list[dict[str, Any]]) -> BadInput:
     """The first of pydantic's complaints as an error that names the field."""
     first = errors[0]
-    field = ".".join(str(part) for part in first["loc"] if part not in ("body", "query", "path"))
+    place = first["loc"]
+    if first.get("type") == "json_invalid":
+        return BadInput(f"the body is not JSON: {first['ctx']['error']} at character {place[-1]}")
+    if place == ("body",):
+        return BadInput("the body must be a JSON object, sent with the header Content-Type: application/json")
+    field = ".".join(str(part) for part in place if part not in ("body", "query", "path"))
     where = f"{field}: " if field else ""
-    return BadInput(f"{where}{first['msg']}", field=field or None)
+    return BadInput(f"{where}{first['msg'].removeprefix('Value error, ')}", field=field or None)

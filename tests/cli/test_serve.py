@@ -52,6 +52,30 @@ def test_a_taken_port_is_named(tmp_path: Path) -> None:
     assert "--port" in done.stderr
 
 
+def test_a_taken_ollama_port_is_named(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        done = inglenook("serve", "--data", str(tmp_path / "data"), "--port", "0", "--ollama-port", port)
+    assert done.returncode == 1
+    assert f"127.0.0.1:{port}" in done.stderr
+    assert "--ollama-port" in done.stderr
+
+
+@pytest.mark.parametrize(("host", "shown"), [("0.0.0.0", "http://127.0.0.1:"), ("::", "http://[::1]:")])
+def test_listening_on_every_address_names_one_that_works(tmp_path: Path, host: str, shown: str) -> None:
+    with RunningServer(tmp_path / "data", "--host", host) as server:
+        assert server.url.startswith(shown)
+        assert httpx.get(f"{server.url}/healthz", trust_env=False).text == "ok"
+
+
+def test_a_starter_that_is_none_is_said(tmp_path: Path) -> None:
+    with RunningServer(tmp_path / "data", INGLENOOK_STARTER="hf:nonsense") as server:
+        server.process.send_signal(signal.SIGTERM)
+        assert server.process.wait(20) == 0
+        assert "starter model could not be fetched: " in server.log()
+        assert "hf:nonsense" in server.log()
+
+
 def test_what_it_keeps_is_its_owners_alone(tmp_path: Path) -> None:
     with RunningServer(tmp_path / "data") as server:
         assert stat.S_IMODE(server.data.stat().st_mode) == 0o700
@@ -65,6 +89,7 @@ def test_a_foreign_host_or_origin_gets_nothing(tmp_path: Path) -> None:
         for path in ("/healthz", "/api/v1/session", "/v1/models"):
             answer = client.get(path, headers={"Host": "evil.example", "Authorization": f"Bearer {key}"})
             assert answer.status_code == 403, path
+            assert "allowed_hosts" in answer.text, path
         answer = client.post("/api/v1/conversations", json={}, headers={"Origin": "http://evil.example"})
         assert answer.status_code == 403
         assert "access-control-allow-origin" not in answer.headers

@@ -176,8 +176,6 @@ def test_errors_have_one_shape() -> None:
 def test_a_validation_error_names_the_field() -> None:
     error = from_validation([{"loc": ("body", "messages", 2, "text"), "msg": "Field required"}])
     assert (error.field, error.message) == ("messages.2.text", "messages.2.text: Field required")
-    error = from_validation([{"loc": ("body",), "msg": "Field required"}])
-    assert (error.field, error.message) == (None, "Field required")
 
 
 @pytest.mark.slow
@@ -193,3 +191,20 @@ def test_the_server_refuses_too_large_a_body_in_our_words(tmp_path: Path) -> Non
         unknown = client.get("/api/v1/nothing")
         assert (unknown.status_code, unknown.json()["error"]["code"]) == (404, "not_found")
         assert "Traceback" not in server.log()
+
+
+@pytest.mark.slow
+def test_a_body_that_is_no_json_object_is_told_so(tmp_path: Path) -> None:
+    with RunningServer(tmp_path / "data") as server, server.client() as client:
+
+        def said(content: bytes, content_type: str = "application/json") -> str:
+            answer = client.post("/api/v1/session", content=content, headers={"content-type": content_type})
+            assert answer.status_code == 400
+            return str(answer.json()["error"]["message"])
+
+        good = b'{"name": "ada", "password": "correct horse"}'
+        wanted = "the body must be a JSON object, sent with the header Content-Type: application/json"
+        assert said(good, "application/x-www-form-urlencoded") == wanted  # what curl -d sends
+        assert said(b"[]") == wanted
+        assert said(b"") == wanted
+        assert said(b'{"name": ') == "the body is not JSON: Expecting value at character 9"

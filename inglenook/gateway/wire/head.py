@@ -33,7 +33,10 @@ def flaw(
     elif len(fields) != len(headers) and sum(name == b"host" for name, _ in headers) > 1:
         return Refused("more than one Host header")
     elif not host_allowed(host):
-        return HostRefused(f"this server does not answer for the host {host.decode('latin-1')!r}")
+        return HostRefused(
+            f"this server does not answer for the host {host.decode('latin-1')!r}; "
+            "an administrator can allow it by the setting allowed_hosts"
+        )
     if fields.get(b"transfer-encoding", b"chunked").lower() != b"chunked":
         return EncodingRefused("the only transfer coding this server knows is chunked")
     if version == "1.1" and fields.get(b"expect", b"100-continue").lower() != b"100-continue":
