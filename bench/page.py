@@ -3,10 +3,11 @@
 `python bench/page.py [--json]`:
 - `chat_initial_js_gzip`, `login_initial_js_gzip`: all JavaScript the browser loads until the chat page, or the page to
   sign in, is usable, in the gzip form the server sends (gzip -9 of what it would send plain).
-- with 500 conversations, one of them of 1,000 messages: `long_chat_open`, the time from navigation, with an empty cache,
-  until that conversation's last message and the composer are shown (median of five); `long_chat_longest_task`, the
-  longest task of the main thread (from a trace of the browser) while 100 characters are typed into it, while it is
-  scrolled from end to beginning, and while a question is sent, its answer comes in and the next one is typed.
+- with 500 conversations, one of them of 1,000 messages: `long_chat_open`, the time from navigation, with an empty
+  cache, until that conversation's last message and the composer are shown (median of five);
+  `long_chat_longest_task`, the longest task of the main thread (from a trace of the browser) while 100 characters
+  are typed into it, while it is scrolled from end to beginning, and while a question is sent, its answer comes in
+  and the next one is typed.
 """
 
 import argparse
