@@ -34,6 +34,18 @@ class Limits:
         """A subject's own limits, if it has any."""
         return self._live.now.limits.get(subject)
 
+    def name(self, subject: Subject) -> str:
+        """A subject in words, for messages to those it is about."""
+        kind, subject_id = subject
+        now = self._live.now
+        if kind == "key":
+            return "this API key"
+        if kind == "user" and subject_id in now.users:
+            return f"the user {now.users[subject_id].name}"
+        if kind == "group" and subject_id in now.groups:
+            return f"the team {now.groups[subject_id].name}"
+        return "everybody together"
+
     def stack(self, principal: Principal) -> list[tuple[Subject, LimitFacts]]:
         """What a call of `principal` must fit under, narrowest first. A user's default counts for each user alone."""
         now = self._live.now

@@ -70,6 +70,11 @@ class LimitFacts(Struct, frozen=True, kw_only=True):
     amount_per_month: int | None = None
 
     @property
+    def has_rates(self) -> bool:
+        """Whether requests or tokens are limited."""
+        return not (self.requests_per_minute is self.tokens_per_minute is self.concurrent_requests is None)
+
+    @property
     def has_amount(self) -> bool:
         """Whether money is limited."""
         return self.amount_per_day is not None or self.amount_per_month is not None

@@ -123,6 +123,7 @@ class Exchange(Struct, kw_only=True):
         reasons: Why that one: short machine-readable facts the interface can show, one object each with `step` and
             `why`, such as `{"step": "route", "why": "named"}` or `{"step": "attempt", "why": "failed", …}`.
         meter: What the `meter` step keeps between its looks at a call.
+        rates: What the `limits` step counted the call as until it ends.
         reservations: What the `budget` step holds for the call until it is settled.
         answer: The whole answer, when it is there already and nobody need be asked. Steps that hold something for a
             call (`budget`) then hold nothing.
@@ -145,6 +146,7 @@ class Exchange(Struct, kw_only=True):
     timings: Timings | None = None
     finish_reason: str | None = None
     meter: Any = None
+    rates: Any = None
     reservations: Any = None
     answer: list[Event] | None = None
     kept: list[Event] | None = None

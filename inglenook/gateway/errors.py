@@ -1,6 +1,6 @@
 """What the gateway refuses, beyond what providers and accounts do."""
 
-from inglenook.kit.errors import BadInput
+from inglenook.kit.errors import BadInput, TooMany
 
 
 class NotCapable(BadInput):
@@ -10,3 +10,13 @@ class NotCapable(BadInput):
     """
 
     code = "not_capable"
+
+
+class RateLimited(TooMany):
+    """Too many requests or tokens for one minute, or too many requests at once.
+
+    `details`: `limit` (`requests_per_minute`, `tokens_per_minute`, `concurrent_requests`), `allowed`, `used`, whose it
+    is (`subject_kind`, `subject_id`), and `resets_at` (ms) where that is known.
+    """
+
+    code = "rate_limited"

@@ -17,6 +17,7 @@ from inglenook.gateway.money import Money
 from inglenook.gateway.steps.base import Step
 from inglenook.gateway.steps.budget import Budget
 from inglenook.gateway.steps.key import Key
+from inglenook.gateway.steps.limits import Limits
 from inglenook.gateway.steps.meter import Meter
 from inglenook.gateway.steps.route import Route
 from inglenook.kit.errors import InglenookError, UpstreamFailed, UpstreamTimeout
@@ -69,13 +70,14 @@ class Gateway:
         """
         self.sleep = sleep
         self._key = Key(accounts)
+        self.limits = Limits(accounts)
         self._route = Route(accounts, catalogue)
         self.money = Money(accounts.settings)
         self.budget = Budget()
         self.ledger = ledger
         meter = Meter(ledger, self.money, accounts.settings)
         self.keeping = meter.keeping
-        self.steps: tuple[Step, ...] = (self._key, self._route, self.budget, meter)
+        self.steps: tuple[Step, ...] = (self._key, self.limits, self._route, self.budget, meter)
         #: The calls under way, by id: for whoever wants to see what runs now.
         self.running: dict[str, Exchange] = {}
         self.watching = tuple(step.event for step in self.steps if step.watches)
