@@ -1,12 +1,17 @@
 """How each bought provider says the same things: a short answer in pieces, a failure in its middle, refusals."""
 
+import json
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
-from msgspec import Struct, field
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+from msgspec import Struct, field, structs
 
 from inglenook.kit.errors import InglenookError, Unavailable
 from tests.support.bought import KEY, named_events, plain_events
+from tests.support.upstream import Answerer, Asked
 
 SAID = "Grüß Gott 你好"
 
@@ -23,6 +28,7 @@ class Case(Struct, kw_only=True):
         broken: An event that says that it failed, and the error it becomes.
         refusal: The body of a refusal with a message in it.
         proof: From an API key to the header that carries it.
+        beside: What else it asks of the mock server (`Upstream.beside`).
     """
 
     kind: str
@@ -37,7 +43,7 @@ class Case(Struct, kw_only=True):
     proof: Callable[[str], tuple[str, str]] | None
     model: str = "up-model"
     content_type: str = "text/event-stream"
-    refused_headers: dict[str, str] = field(default_factory=dict)
+    beside: dict[str, Answerer] = field(default_factory=dict)
 
 
 def anthropic_start(**usage: int) -> dict[str, Any]:
@@ -108,4 +114,48 @@ GEMINI = Case(
     proof=lambda key: ("x-goog-api-key", key),
 )
 
-CASES = [ANTHROPIC, GEMINI]
+
+# ------------------------------------------------------------------------------------------------- Vertex AI
+
+
+@cache
+def service_account_key() -> rsa.RSAPrivateKey:
+    """The key of a service account of ours."""
+    return rsa.generate_private_key(public_exponent=65537, key_size=2048)
+
+
+def service_account(url: str) -> str:
+    """The JSON file of that key, whose tokens are given out at `url`."""
+    pem = service_account_key().private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    return json.dumps(
+        {
+            "type": "service_account",
+            "project_id": "p-1",
+            "private_key_id": "k-1",
+            "private_key": pem.decode(),
+            "client_email": "robot@p-1.iam.gserviceaccount.com",
+            "token_uri": f"{url}/token",
+        }
+    )
+
+
+async def give_token(asked: Asked) -> None:
+    """Answer as Google's token server does."""
+    await asked.whole({"access_token": KEY, "expires_in": 3599, "token_type": "Bearer"})
+
+
+_VERTEX: dict[str, Any] = {
+    "kind": "vertex",
+    "settings": lambda url: {"base_url": f"{url}/v1", "service_account": service_account(url)},
+    "proof": None,
+    "beside": {"/token": give_token},
+}
+_AT = "/v1/projects/p-1/locations/global/publishers"
+VERTEX_GEMINI = structs.replace(GEMINI, **_VERTEX, path=f"{_AT}/google/models/up-model:streamGenerateContent?alt=sse")
+VERTEX_CLAUDE = structs.replace(
+    ANTHROPIC, **_VERTEX, path=f"{_AT}/anthropic/models/claude-9:streamRawPredict", model="claude-9"
+)
+
+CASES = [ANTHROPIC, GEMINI, VERTEX_GEMINI, VERTEX_CLAUDE]

@@ -72,6 +72,8 @@ class Upstream:
         self.asked: list[Asked] = []
         self.left: asyncio.Queue[str] = asyncio.Queue()
         self.answer: Answerer = self._unset
+        #: What is asked beside the matter at hand, by path; not among `asked`.
+        self.beside: dict[str, Answerer] = {}
 
     @property
     def url(self) -> str:
@@ -92,6 +94,9 @@ class Upstream:
                 }
                 body = await reader.readexactly(int(headers.get("content-length", 0)))
                 asked = Asked(path, headers, body, writer)
+                if path in self.beside:
+                    await self.beside[path](asked)
+                    continue
                 self.asked.append(asked)
                 gone = asyncio.ensure_future(reader.read(1))
                 work = asyncio.ensure_future(self.answer(asked))

@@ -23,6 +23,7 @@ BUILT_IN = {
     "embedding": "inglenook.models.providers.embedding:KIND",
     "anthropic": "inglenook.models.providers.anthropic:KIND",
     "gemini": "inglenook.models.providers.gemini:KIND",
+    "vertex": "inglenook.models.providers.vertex:KIND",
     "openai-compatible": "inglenook.models.providers.openai_compatible:KIND",
     "fake": "inglenook.models.providers.fake:KIND",
 }

@@ -11,7 +11,7 @@ from inglenook.kit.http.pool import HttpPool
 from inglenook.kit.settings_schema import secret_names
 from inglenook.models.calls import Event, Finished, LocalOptions, ReasoningDelta, TextDelta, Usage
 from inglenook.models.errors import CannotCarry, KeyRefused, OutOfCredit
-from inglenook.models.providers.base import Provider
+from inglenook.models.providers.base import Provider, ProviderParts
 from inglenook.models.providers.registry import get
 from tests.support.bought import HI, KEY, answers, collect, job, provider, read_into, refuses, stalls
 from tests.support.bought_cases import CASES, SAID, Case
@@ -19,12 +19,13 @@ from tests.support.upstream import Asked, Upstream, open_upstream
 
 
 @pytest.fixture
-async def upstream() -> AsyncIterator[Upstream]:
+async def upstream(case: Case) -> AsyncIterator[Upstream]:
     async with open_upstream() as opened:
+        opened.beside = case.beside
         yield opened
 
 
-@pytest.fixture(params=CASES, ids=lambda case: case.kind)
+@pytest.fixture(params=CASES, ids=lambda case: f"{case.kind}-{case.model}")
 def case(request: pytest.FixtureRequest) -> Case:
     found: Case = request.param
     return found
@@ -155,9 +156,10 @@ async def test_who_leaves_before_the_first_byte_cancels_upstream(
 
 async def test_silence_is_a_timeout(case: Case, upstream: Upstream, http: HttpPool) -> None:
     stalls(upstream, case.first, case.content_type)
-    settings = {**case.settings(f"http://127.0.0.1:{upstream.port}"), "first_byte_timeout": 1, "idle_timeout": 1}
-    with pytest.raises(UpstreamTimeout):
-        await collect(provider(case.kind, http, **settings), job(HI, case.model))
+    settings = {**case.settings(f"http://127.0.0.1:{upstream.port}"), "first_byte_timeout": 1, "idle_timeout": 0.1}
+    asked = get(case.kind).make(settings, ProviderParts(http=http))
+    with pytest.raises(UpstreamTimeout, match="fell silent"):
+        await collect(asked, job(HI, case.model))
 
 
 async def test_each_key_is_used_when_it_is_chosen(case: Case, upstream: Upstream, http: HttpPool) -> None:
