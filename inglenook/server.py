@@ -19,6 +19,7 @@ from typing import Any
 import uvicorn
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
+from sqlalchemy import text
 from sqlalchemy.engine import make_url
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -47,6 +48,7 @@ from inglenook.kit.http.pool import HttpPool
 from inglenook.kit.loop import LagMonitor
 from inglenook.kit.static import WebInterface
 from inglenook.kit.tls import check_certificate
+from inglenook.metrics import router as metrics_router
 from inglenook.models.api import router as models_router
 from inglenook.models.catalogue import Catalogue
 from inglenook.models.engine.service import Engine
@@ -65,6 +67,15 @@ from inglenook.store.upgrade import upgrade
 
 log = logging.getLogger(__name__)
 
+ROUTERS = (
+    accounts_router,
+    models_router,
+    runs_router,
+    chat_router,
+    usage_router,
+    metrics_router,
+    status_router,
+)
 STATIC = Path(__file__).parent / "static"
 #: Seconds that a stop leaves to requests in flight (whoever asked has nothing but the connection), and to chat
 #: answers (which are in the journal, and can be continued).
@@ -164,9 +175,10 @@ def build_app(house: House) -> FastAPI:
     app = FastAPI(title="Inglenook", version=__version__, docs_url=None, redoc_url=None, openapi_url=None)
     for name in House.__slots__:
         setattr(app.state, name, getattr(house, name))
-    for router in (accounts_router, models_router, runs_router, chat_router, usage_router, status_router):
+    for router in ROUTERS:
         app.include_router(router)
     app.add_api_route("/healthz", _healthz, include_in_schema=False, dependencies=[public("liveness, says nothing")])
+    app.add_api_route("/readyz", _readyz, include_in_schema=False, dependencies=[public("readiness, says only so")])
     app.add_exception_handler(InglenookError, _on_error)
     app.add_exception_handler(RequestValidationError, _on_validation)
     app.add_exception_handler(HTTPException, _on_http)
@@ -176,6 +188,14 @@ def build_app(house: House) -> FastAPI:
 
 
 async def _healthz() -> Response:
+    return Response(b"ok", media_type="text/plain")
+
+
+async def _readyz(request: Request) -> Response:
+    """Whether calls can be answered: the database is read and the ledger written."""
+    store: Store = request.app.state.store
+    await store.read(lambda session: session.execute(text("SELECT 1")))
+    await request.app.state.ledger.flush()
     return Response(b"ok", media_type="text/plain")
 
 
@@ -422,6 +442,6 @@ async def open_control(settings: Settings) -> AsyncIterator[None]:
 def openapi() -> dict[str, object]:
     """The OpenAPI description of the REST API, from which the web client's types are generated."""
     app = FastAPI(title="Inglenook", version=__version__)
-    for router in (accounts_router, models_router, runs_router, chat_router, usage_router, status_router):
+    for router in ROUTERS:
         app.include_router(router)
     return app.openapi()

@@ -19,6 +19,7 @@ from inglenook.gateway.steps.budget import Budget
 from inglenook.gateway.steps.key import Key
 from inglenook.gateway.steps.limits import Limits
 from inglenook.gateway.steps.meter import Meter
+from inglenook.gateway.steps.observe import Observe
 from inglenook.gateway.steps.route import Route
 from inglenook.kit.errors import InglenookError, UpstreamFailed, UpstreamTimeout
 from inglenook.kit.time import now_ms
@@ -69,6 +70,7 @@ class Gateway:
             sleep: How to wait before a target is asked again.
         """
         self.sleep = sleep
+        self.observe = Observe()
         self._key = Key(accounts)
         self.limits = Limits(accounts)
         self._route = Route(accounts, catalogue)
@@ -77,7 +79,7 @@ class Gateway:
         self.ledger = ledger
         meter = Meter(ledger, self.money, accounts.settings)
         self.keeping = meter.keeping
-        self.steps: tuple[Step, ...] = (self._key, self.limits, self._route, self.budget, meter)
+        self.steps: tuple[Step, ...] = (self.observe, self._key, self.limits, self._route, self.budget, meter)
         #: The calls under way, by id: for whoever wants to see what runs now.
         self.running: dict[str, Exchange] = {}
         self.watching = tuple(step.event for step in self.steps if step.watches)

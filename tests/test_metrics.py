@@ -1,0 +1,60 @@
+"""What a Prometheus server reads from a real server."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from tests.support.running import RunningServer
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+    folder: Path = tmp_path_factory.mktemp("metrics")
+    with RunningServer(folder / "data") as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def admin(server: RunningServer) -> Iterator[httpx.Client]:
+    with server.set_up() as client:
+        yield client
+
+
+def test_calls_are_counted_by_model_and_outcome(server: RunningServer, admin: httpx.Client) -> None:
+    server.add_fake_provider(admin)
+    key = {"authorization": f"Bearer {server.key(admin)}"}
+    body = {"model": "echo", "messages": [{"role": "user", "content": "one two three"}]}
+    with httpx.Client(base_url=server.url, headers=key, trust_env=False) as client:
+        assert client.post("/v1/chat/completions", json=body).status_code == 200
+        assert client.post("/v1/chat/completions", json={**body, "model": "error-500"}).status_code == 502
+        assert client.post("/v1/chat/completions", json={**body, "model": "nobody"}).status_code == 404
+        answer = client.get("/metrics")
+    assert answer.status_code == 200
+    assert answer.headers["content-type"].startswith("text/plain")
+    found = {
+        (sample.name, sample.labels.get("gen_ai_request_model"), sample.labels.get("outcome")): sample.value
+        for family in text_string_to_metric_families(answer.text)
+        for sample in family.samples
+    }
+    assert found["inglenook_calls_total", "echo", "finished"] == 1
+    assert found["inglenook_calls_total", "error-500", "upstream_failed"] == 1
+    assert found["inglenook_calls_total", "", "model_not_found"] == 1
+    assert found["gen_ai_client_operation_duration_seconds_count", "echo", "finished"] == 1
+    assert found["gen_ai_server_time_to_first_token_seconds_count", "echo", "finished"] == 1
+    assert found["inglenook_calls_running", None, None] == 0
+
+
+def test_only_administrators_read_them(server: RunningServer, admin: httpx.Client) -> None:
+    with httpx.Client(base_url=server.url, trust_env=False) as nobody:
+        assert nobody.get("/metrics").status_code == 401
+
+
+def test_readiness_says_only_so(server: RunningServer, admin: httpx.Client) -> None:
+    with httpx.Client(base_url=server.url, trust_env=False) as nobody:
+        answer = nobody.get("/readyz")
+    assert (answer.status_code, answer.text) == (200, "ok")
