@@ -398,7 +398,8 @@ class ReasoningDelta(Struct, omit_defaults=True, tag="reasoning"):
 
 
 class ToolCallDelta(Struct, omit_defaults=True, tag="tool_call"):
-    """More of tool call number `index`: `id` and `name` come with its first delta, `arguments` in pieces."""
+    """More of tool call number `index`: `id`, `name` and `signature` come with its first delta, `arguments` in
+    pieces."""
 
     index: int
     id: str = ""

@@ -1,7 +1,8 @@
-"""What every face reads from a request in the same way: who asks, the body, durations, images."""
+"""What every face reads from a request in the same way: who asks, the body, durations, files."""
 
 import base64
 import binascii
+import mimetypes
 import re
 from typing import Any, TypeVar
 
@@ -9,8 +10,10 @@ import msgspec
 import orjson
 
 from inglenook.accounts.principal import CONSOLE, Principal
+from inglenook.gateway.gateway import Gateway
 from inglenook.gateway.wire.routes import WireRequest
 from inglenook.kit.errors import BadInput
+from inglenook.models.calls import FilePart
 from inglenook.models.errors import CannotCarry
 
 T = TypeVar("T")
@@ -31,17 +34,50 @@ _HEAD = 24
 
 
 def credential(request: WireRequest) -> bytes | None:
-    """The API key as sent, without the word `Bearer`."""
+    """The API key as sent: in `Authorization`, with or without the word `Bearer`, or in `x-api-key`."""
     value = request.headers.get(b"authorization")
     if value is None:
-        return None
+        return request.headers.get(b"x-api-key")
     scheme, _, key = value.partition(b" ")
     return key.strip() if scheme.lower() == b"bearer" else value.strip()
 
 
 def inside(request: WireRequest) -> Principal | None:
     """The console, when it asks through the data directory's socket without a key."""
-    return CONSOLE if request.local and b"authorization" not in request.headers else None
+    return CONSOLE if request.local and credential(request) is None else None
+
+
+def asker(gateway: Gateway, request: WireRequest) -> Principal:
+    """Who asks; known before the body is looked at.
+
+    Raises:
+        Unauthenticated: nobody we know.
+    """
+    return inside(request) or gateway.principal(credential(request))
+
+
+def model_named(body: dict[str, Any]) -> str:
+    """The model a body asks for.
+
+    Raises:
+        BadInput: it names none.
+    """
+    model = body.get("model")
+    if type(model) is not str or not model:
+        raise BadInput("model: the name of a model is required; GET /v1/models lists them", field="model")
+    return model
+
+
+def flag(body: dict[str, Any], name: str) -> bool:
+    """A field that is true, false or absent.
+
+    Raises:
+        BadInput: it is something else.
+    """
+    value = body.get(name)
+    if value is not None and type(value) is not bool:
+        raise BadInput(f"{name} must be true or false", field=name)
+    return bool(value)
 
 
 def json_body(request: WireRequest) -> dict[str, Any]:
@@ -61,7 +97,12 @@ def json_body(request: WireRequest) -> dict[str, Any]:
     return body
 
 
-def read_as(body: dict[str, Any], kind: type[T]) -> T:
+def without_nulls(body: dict[str, Any]) -> dict[str, Any]:
+    """The fields that are set: null and absent mean the same where a protocol does not say otherwise."""
+    return {name: value for name, value in body.items() if value is not None}
+
+
+def read_as(body: Any, kind: type[T]) -> T:
     """The body as a struct that knows every field that can be carried.
 
     Raises:
@@ -80,6 +121,16 @@ def read_as(body: dict[str, Any], kind: type[T]) -> T:
         assert mistake is not None
         where = (mistake[2] or "").lstrip(".")
         raise BadInput(f"{where}: {mistake[1]}" if where else mistake[1], field=where or None) from None
+
+
+def read_part(what: str, value: Any, kind: type[T]) -> T:
+    """`read_as`, with the place of the value before the place in it."""
+    try:
+        return read_as(value, kind)
+    except BadInput as error:
+        joint = "" if error.field is None or error.field.startswith("[") else "."
+        inner = f"{what}{joint}{error.field}" if error.field else what
+        raise type(error)(f"in {what}: {error.message}", field=inner) from None
 
 
 def duration(value: object, field: str) -> float | None:
@@ -129,10 +180,45 @@ def data_url(url: str, field: str) -> tuple[str, str]:
     """
     match = _DATA_URL.match(url)
     if match is None or not match[1].startswith("image/"):
-        shown = url if len(url) <= 60 else url[:57] + "…"
         raise BadInput(
-            f"{field}: images must be sent inside the request, as data:image/png;base64,…; got {shown!r}", field=field
+            f"{field}: images must be sent inside the request, as data:image/png;base64,…; got {_shown(url)}",
+            field=field,
         )
     data = url[match.end() :]
     media_type_of(data, field)
     return match[1], data
+
+
+def file_data(given: str, name: str, field: str) -> FilePart:
+    """A file given as a `data:` URL, or as bare base64 with a name that tells its type.
+
+    Raises:
+        BadInput: it is neither; files are not fetched from the network.
+    """
+    match = _DATA_URL.match(given)
+    media_type = match[1] if match else mimetypes.guess_type(name)[0]
+    if media_type is None or given[:8].lower() in ("https://", "http://"):
+        raise BadInput(
+            f"{field}: files must be sent inside the request, as data:application/pdf;base64,…; got {_shown(given)}",
+            field=field,
+        )
+    data = given[match.end() :] if match else given
+    checked_base64(data, field)
+    return FilePart(media_type, data, name)
+
+
+def checked_base64(data: str, field: str) -> None:
+    """
+    Raises:
+        BadInput: it is not base64, or empty.
+    """
+    if not data or len(data) % 4:
+        raise BadInput(f"{field}: illegal base64 data", field=field)
+    try:
+        binascii.a2b_base64(data, strict_mode=True)
+    except (binascii.Error, ValueError):
+        raise BadInput(f"{field}: illegal base64 data", field=field) from None
+
+
+def _shown(url: str) -> str:
+    return repr(url if len(url) <= 60 else url[:57] + "…")

@@ -8,7 +8,9 @@ from typing import Any
 import orjson
 from msgspec import Struct, field
 
-from inglenook.kit.errors import InglenookError, NotFound, Unauthenticated
+from inglenook.gateway.faces.answering import notices_object
+from inglenook.gateway.faces.sealing import sealed
+from inglenook.kit.errors import InglenookError, NotFound
 from inglenook.models.calls import (
     Event,
     Finished,
@@ -23,7 +25,16 @@ from inglenook.models.calls import (
 )
 
 DONE = b"data: [DONE]\n\n"
-_TYPES = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
+_TYPES = {401: "authentication_error", 402: "insufficient_quota", 403: "permission_error", 429: "rate_limit_error"}
+#: Our codes that the protocol has its own word for.
+_CODES = {
+    "unauthenticated": "invalid_api_key",
+    "prompt_too_long": "context_length_exceeded",
+    "context_too_long": "context_length_exceeded",
+    "content_refused": "content_filter",
+    "too_many": "rate_limit_exceeded",
+    "provider_out_of_credit": "insufficient_quota",
+}
 
 
 def render_error(error: InglenookError) -> bytes:
@@ -31,12 +42,15 @@ def render_error(error: InglenookError) -> bytes:
     return orjson.dumps({"error": error_object(error)})
 
 
+def broken(error: InglenookError) -> bytes:
+    """How a stream says that it broke."""
+    return b"data: %b\n\n" % render_error(error)
+
+
 def error_object(error: InglenookError) -> dict[str, Any]:
     """What stands under `error`."""
-    code = error.code
-    if isinstance(error, Unauthenticated):
-        code = "invalid_api_key"
-    elif isinstance(error, NotFound) and error.field == "model":
+    code = _CODES.get(error.code, error.code)
+    if isinstance(error, NotFound) and error.field == "model":
         code = "model_not_found"
     kind = _TYPES.get(error.status, "invalid_request_error" if error.status < 500 else "api_error")
     found: dict[str, Any] = {"message": error.message, "type": kind, "param": error.field, "code": code}
@@ -45,19 +59,18 @@ def error_object(error: InglenookError) -> dict[str, Any]:
     return found
 
 
-def notices_object(notices: list[Notice]) -> dict[str, Any]:
-    """What stands under `inglenook` in an answer that has something to tell."""
-    return {"notices": [{"kind": n.kind, "message": n.message, "details": n.details} for n in notices]}
-
-
 def usage_object(usage: Usage) -> dict[str, Any]:
     """What stands under `usage`."""
     return {
         "prompt_tokens": usage.input,
         "completion_tokens": usage.output,
         "total_tokens": usage.input + usage.output,
-        "prompt_tokens_details": {"cached_tokens": usage.cached},
-        "completion_tokens_details": {"reasoning_tokens": usage.reasoning},
+        "prompt_tokens_details": {
+            "cached_tokens": usage.cached,
+            "cache_write_tokens": usage.cache_write + usage.cache_write_1h,
+            "audio_tokens": usage.audio_input,
+        },
+        "completion_tokens_details": {"reasoning_tokens": usage.reasoning, "audio_tokens": usage.audio_output},
     }
 
 
@@ -82,9 +95,31 @@ class Answer(Struct, kw_only=True):
         return {"id": self.id, "object": kind, "created": self.created, "model": self.model}
 
 
+class Thinking:
+    """Follows the blocks of thinking of one choice, and writes those that are signed as `reasoning_details`."""
+
+    def __init__(self) -> None:
+        self._text: list[str] = []
+        self._blocks = 0
+
+    def add(self, delta: ReasoningDelta) -> list[dict[str, Any]]:
+        """Take more of it in; gives the block that this ends, if it is signed or sealed."""
+        if delta.text:
+            self._text.append(delta.text)
+        if delta.signature is None and delta.data is None:
+            return []
+        index, self._blocks = self._blocks, self._blocks + 1
+        text, self._text = "".join(self._text), []
+        if delta.data is not None:
+            return [{"type": "reasoning.encrypted", "data": delta.data, "text": text or None, "index": index}]
+        return [{"type": "reasoning.text", "text": text, "signature": delta.signature, "index": index}]
+
+
 class _Choice(Struct):
     text: list[str] = field(default_factory=list)
     reasoning: list[str] = field(default_factory=list)
+    thinking: Thinking = field(default_factory=Thinking)
+    details: list[dict[str, Any]] = field(default_factory=list)
     calls: dict[int, dict[str, Any]] = field(default_factory=dict)
     logprobs: list[TokenLogprob] = field(default_factory=list)
     finish: str = "stop"
@@ -105,12 +140,14 @@ class Whole:
             case TextDelta():
                 self._choice(event.choice).text.append(event.text)
             case ReasoningDelta():
-                self._choice(event.choice).reasoning.append(event.text)
+                choice = self._choice(event.choice)
+                choice.reasoning.append(event.text)
+                choice.details += choice.thinking.add(event)
             case ToolCallDelta():
                 call = self._choice(event.choice).calls.setdefault(
                     event.index, {"id": "", "type": "function", "function": {"name": "", "arguments": ""}}
                 )
-                call["id"] += event.id
+                call["id"] += sealed(event.id, event.signature)
                 call["function"]["name"] += event.name
                 call["function"]["arguments"] += event.arguments
             case Logprobs():
@@ -127,8 +164,10 @@ class Whole:
         choices = []
         for index, choice in sorted(self._choices.items()):
             message: dict[str, Any] = {"role": "assistant", "content": "".join(choice.text), "refusal": None}
-            if choice.reasoning:
-                message["reasoning_content"] = "".join(choice.reasoning)
+            if thought := "".join(choice.reasoning):
+                message["reasoning_content"] = thought
+            if choice.details:
+                message["reasoning_details"] = choice.details
             if choice.calls:
                 message["tool_calls"] = [call for _, call in sorted(choice.calls.items())]
                 message["content"] = message["content"] or None
@@ -214,6 +253,10 @@ class Stream:
         body = self.answer.head(self.kind) | {"choices": [], "usage": usage_object(self._usage)}
         return b"data: %b\n\n%b" % (orjson.dumps(body), DONE)
 
+    def broken(self, error: InglenookError) -> bytes:
+        """How the stream says that it broke."""
+        return broken(error)
+
     def piece(self, delta: TextDelta, logprobs: list[TokenLogprob] | None = None) -> bytes:
         """A piece of text."""
         raise NotImplementedError
@@ -240,6 +283,7 @@ class ChatStream(Stream):
     def __init__(self, answer: Answer) -> None:
         super().__init__(answer)
         self._begun: set[int] = set()
+        self._thinking: dict[int, Thinking] = {}
 
     def piece(self, delta: TextDelta, logprobs: list[TokenLogprob] | None = None) -> bytes:
         """See `Stream.piece`."""
@@ -248,11 +292,13 @@ class ChatStream(Stream):
     def _other(self, event: Event) -> bytes:
         match event:
             case ReasoningDelta():
-                return self._delta(event.choice, {"reasoning_content": event.text})
+                delta: dict[str, Any] = {"reasoning_content": event.text} if event.text else {}
+                details = self._thinking.setdefault(event.choice, Thinking()).add(event)
+                return self._delta(event.choice, delta | ({"reasoning_details": details} if details else {}))
             case ToolCallDelta():
                 call: dict[str, Any] = {"index": event.index, "function": {"arguments": event.arguments}}
                 if event.id or event.name:
-                    call |= {"id": event.id, "type": "function"}
+                    call |= {"id": sealed(event.id, event.signature), "type": "function"}
                     call["function"] = {"name": event.name, "arguments": event.arguments}
                 return self._delta(event.choice, {"tool_calls": [call]})
             case Finished():

@@ -7,9 +7,12 @@ from typing import Any, Literal
 
 from msgspec import UNSET, Struct, UnsetType
 
-from inglenook.gateway.faces.asking import data_url, duration, read_as
+from inglenook.gateway.faces.asking import checked_base64, data_url, duration, file_data, read_as, read_part
+from inglenook.gateway.faces.sealing import tool_call, unsealed
 from inglenook.kit.errors import BadInput
 from inglenook.models.calls import (
+    AudioPart,
+    CacheMark,
     ChatRequest,
     CompletionRequest,
     EmbeddingRequest,
@@ -21,13 +24,15 @@ from inglenook.models.calls import (
     ResponseFormat,
     Sampling,
     TextPart,
-    ToolCall,
+    Thought,
     ToolSpec,
 )
 from inglenook.models.errors import CannotCarry
 
 EFFORTS = frozenset({"none", "minimal", "low", "medium", "high", "xhigh", "ultra", "max"})
 _NONE: frozenset[str] = frozenset()
+#: What a model must be able to for each kind of part.
+_PARTS = {"image_url": "vision", "input_audio": "audio", "file": "files"}
 
 
 class _Common(Struct, forbid_unknown_fields=True, kw_only=True):
@@ -94,6 +99,13 @@ class _Common(Struct, forbid_unknown_fields=True, kw_only=True):
         )
 
 
+class _Reasoning(Struct, forbid_unknown_fields=True, kw_only=True):
+    """How other servers of this protocol write what `reasoning_effort` says."""
+
+    effort: str | None = None
+    max_tokens: int | None = None
+
+
 class _ChatBody(_Common, forbid_unknown_fields=True, kw_only=True):
     messages: list[dict[str, Any]]
     max_completion_tokens: int | None = None
@@ -103,7 +115,9 @@ class _ChatBody(_Common, forbid_unknown_fields=True, kw_only=True):
     tool_choice: str | dict[str, Any] | None = None
     parallel_tool_calls: bool | None = None
     reasoning_effort: str | None = None
+    reasoning: _Reasoning | None = None
     modalities: list[Literal["text"]] | None = None
+    verbosity: Literal["medium"] | None = None
 
 
 class _CompletionBody(_Common, forbid_unknown_fields=True, kw_only=True):
@@ -131,12 +145,37 @@ class _ImageUrl(Struct, forbid_unknown_fields=True):
     detail: Literal["auto", "low", "high"] | None = None
 
 
+class _Audio(Struct, forbid_unknown_fields=True):
+    data: str
+    format: str
+
+
+class _File(Struct, forbid_unknown_fields=True, kw_only=True):
+    file_data: str
+    filename: str = ""
+
+
+class _CacheControl(Struct):
+    type: Literal["ephemeral"]
+    ttl: CacheMark = "5m"
+
+
 class _Part(Struct, forbid_unknown_fields=True, kw_only=True):
     type: str
     text: str | UnsetType = UNSET
     refusal: str | UnsetType = UNSET
     image_url: _ImageUrl | UnsetType = UNSET
-    cache_control: dict[str, Any] | None = None
+    input_audio: _Audio | UnsetType = UNSET
+    file: _File | UnsetType = UNSET
+    cache_control: _CacheControl | None = None
+
+
+class _ReasoningDetail(Struct):
+    type: str
+    text: str | None = None
+    summary: str | None = None
+    signature: str | None = None
+    data: str | None = None
 
 
 class _Function(Struct):
@@ -158,6 +197,7 @@ class _Message(Struct, forbid_unknown_fields=True, kw_only=True):
     tool_call_id: str | None = None
     reasoning_content: str | None = None
     reasoning: str | None = None
+    reasoning_details: list[_ReasoningDetail] | None = None
     refusal: str | None = None
     audio: None = None
     annotations: list[Any] | None = None
@@ -174,6 +214,7 @@ class _FunctionSpec(Struct, forbid_unknown_fields=True, kw_only=True):
 class _Tool(Struct, forbid_unknown_fields=True, kw_only=True):
     type: Literal["function"]
     function: _FunctionSpec
+    cache_control: _CacheControl | None = None
 
 
 class _Named(Struct):
@@ -217,6 +258,9 @@ def chat_needs(body: dict[str, Any]) -> frozenset[str]:
     if body.get("tools"):
         needs.append("tools")
     effort = body.get("reasoning_effort")
+    if effort is None and "reasoning" in body:
+        asked = body["reasoning"]
+        effort = asked.get("effort") if type(asked) is dict else None
     if effort is not None and effort != "none":
         if not isinstance(effort, str) or effort not in EFFORTS:
             raise BadInput(
@@ -226,9 +270,8 @@ def chat_needs(body: dict[str, Any]) -> frozenset[str]:
         needs.append("thinking")
     for message in messages:
         content = message.get("content") if type(message) is dict else None
-        if type(content) is list and any(type(part) is dict and part.get("type") == "image_url" for part in content):
-            needs.append("vision")
-            break
+        if type(content) is list:
+            needs += [_PARTS[part["type"]] for part in content if type(part) is dict and part.get("type") in _PARTS]
     return frozenset(needs) if needs else _NONE
 
 
@@ -253,7 +296,9 @@ def decode_chat(body: dict[str, Any]) -> ChatRequest:
         tool_choice=tool_choice,
         parallel_tool_calls=read.parallel_tool_calls,
         response_format=_response_format(read.response_format),
-        reasoning=read.reasoning_effort,
+        reasoning=read.reasoning_effort or (read.reasoning.effort if read.reasoning else None),
+        reasoning_budget=read.reasoning.max_tokens if read.reasoning else None,
+        user=read.user or read.safety_identifier,
         local=read.local(),
     )
 
@@ -316,55 +361,69 @@ def decode_embedding(body: dict[str, Any]) -> EmbeddingRequest:
     )
 
 
-def _at(what: str, value: dict[str, Any], kind: type[Any]) -> Any:
-    """`read_as`, with the place of the value before the place in it."""
-    try:
-        return read_as(value, kind)
-    except BadInput as error:
-        inner = f"{what}.{error.field}" if error.field else what
-        raise type(error)(f"in {what}: {error.message}", field=inner) from None
-
-
 def _message(value: dict[str, Any], index: int) -> Message:
     what = f"messages[{index}]"
-    read: _Message = _at(what, value, _Message)
+    read: _Message = read_part(what, value, _Message)
     role = "system" if read.role == "developer" else read.role
     if role == "tool" and not read.tool_call_id:
         raise BadInput(f"{what}.tool_call_id: a tool's message must name the call it answers", field=what)
     content: str | list[Part]
     if isinstance(read.content, list):
-        content = [_part(part, f"{what}.content[{at}]") for at, part in enumerate(read.content)]
-        if all(isinstance(part, TextPart) for part in content):
-            content = "".join(part.text for part in content if isinstance(part, TextPart))
+        content = joined([_part(part, f"{what}.content[{at}]") for at, part in enumerate(read.content)])
     else:
         content = read.content or read.refusal or ""
+    thoughts = [
+        Thought(text=detail.text or detail.summary or "", signature=detail.signature, data=detail.data)
+        for detail in read.reasoning_details or ()
+    ]
+    reasoning = read.reasoning_content or read.reasoning or "".join(thought.text for thought in thoughts)
     return Message(
         role=role,
         content=content,
-        reasoning=read.reasoning_content or read.reasoning,
-        tool_calls=[
-            ToolCall(id=call.id, name=call.function.name, arguments=call.function.arguments)
-            for call in read.tool_calls or ()
-        ],
-        tool_call_id=read.tool_call_id,
+        reasoning=reasoning or None,
+        thoughts=signed(thoughts),
+        tool_calls=[tool_call(call.id, call.function.name, call.function.arguments) for call in read.tool_calls or ()],
+        tool_call_id=unsealed(read.tool_call_id)[0] if read.tool_call_id else None,
         name=read.name,
     )
 
 
+def joined(parts: list[Part]) -> str | list[Part]:
+    """Parts as one text, if they are nothing but text."""
+    if all(isinstance(part, TextPart) and part.cache is None for part in parts):
+        return "".join(part.text for part in parts if isinstance(part, TextPart))
+    return parts
+
+
+def signed(thoughts: list[Thought]) -> list[Thought]:
+    """Blocks of thinking worth giving back as such: where one is signed or sealed, all of them."""
+    return thoughts if any(thought.signature or thought.data for thought in thoughts) else []
+
+
 def _part(part: _Part, what: str) -> Part:
+    cache = part.cache_control.ttl if part.cache_control else None
     if part.type == "text" and part.text is not UNSET:
-        return TextPart(part.text)
+        return TextPart(part.text, cache)
     if part.type == "refusal" and part.refusal is not UNSET:
         return TextPart(part.refusal)
     if part.type == "image_url" and part.image_url is not UNSET:
         media_type, data = data_url(part.image_url.url, f"{what}.image_url.url")
-        return ImagePart(media_type, data)
+        return ImagePart(media_type, data, part.image_url.detail, cache)
+    if part.type == "input_audio" and part.input_audio is not UNSET:
+        checked_base64(part.input_audio.data, f"{what}.input_audio.data")
+        return AudioPart(part.input_audio.format, part.input_audio.data, cache)
+    if part.type == "file" and part.file is not UNSET:
+        file = file_data(part.file.file_data, part.file.filename, f"{what}.file.file_data")
+        file.cache = cache
+        return file
     raise CannotCarry(f"{what}: parts of type '{part.type}' cannot be carried to this model", field=what)
 
 
 def _tool(value: dict[str, Any], index: int) -> ToolSpec:
-    function = _at(f"tools[{index}]", value, _Tool).function
+    read = read_part(f"tools[{index}]", value, _Tool)
+    function = read.function
     return ToolSpec(
+        cache=read.cache_control.ttl if read.cache_control else None,
         name=function.name,
         description=function.description or "",
         parameters=function.parameters or {},
@@ -383,7 +442,7 @@ def _tool_choice(value: str | dict[str, Any] | None, tools: list[ToolSpec]) -> s
             )
         return value
     if value.get("type") == "allowed_tools":
-        allowed = _at("tool_choice.allowed_tools", value.get("allowed_tools") or {}, _AllowedTools)
+        allowed = read_part("tool_choice.allowed_tools", value.get("allowed_tools") or {}, _AllowedTools)
         tools[:] = chosen_tools(tools, [tool.function.name for tool in allowed.tools])
         return str(allowed.mode)
     function = value.get("function")
@@ -409,7 +468,7 @@ def chosen_tools(tools: list[ToolSpec], names: list[str]) -> list[ToolSpec]:
 def _response_format(value: dict[str, Any] | None) -> ResponseFormat | None:
     if value is None:
         return None
-    read: _ResponseFormat = _at("response_format", value, _ResponseFormat)
+    read: _ResponseFormat = read_part("response_format", value, _ResponseFormat)
     if read.type != "json_schema":
         return ResponseFormat(read.type)
     if read.json_schema is None or read.json_schema.schema is None:

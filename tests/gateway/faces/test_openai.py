@@ -168,7 +168,7 @@ async def test_a_broken_answer_that_was_not_begun_is_an_error(client: httpx.Asyn
         (ask("echo", keep_alive="soon"), 400, "keep_alive", "bad_input", "duration"),
         (ask("echo", tools=[{"type": "custom", "custom": {"name": "x"}}]), 400, "tools[0].type", "bad_input", "custom"),
         (ask("echo", tool_choice="any"), 400, "tool_choice", "bad_input", "any"),
-        (ask("error-429"), 429, None, "too_many", "429"),
+        (ask("error-429"), 429, None, "rate_limit_exceeded", "429"),
     ],
 )
 async def test_errors_name_what_is_wrong(

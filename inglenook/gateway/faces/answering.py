@@ -1,0 +1,240 @@
+"""What every face writes in the same way: the headers of an answer, relayed bytes, streams that break."""
+
+import re
+from collections.abc import AsyncIterator, Callable
+from functools import lru_cache
+from typing import Any, Protocol
+from urllib.parse import quote
+
+import orjson
+
+from inglenook.gateway.call import Call
+from inglenook.gateway.gateway import Gateway
+from inglenook.gateway.wire.routes import Headers, WireResponse
+from inglenook.kit.errors import InglenookError
+from inglenook.models.calls import Event, Notice, Raw, RawHead, Routed
+
+JSON = "application/json"
+SSE = "text/event-stream; charset=utf-8"
+
+HeaderList = list[tuple[bytes, bytes]]
+
+#: Reasons beyond this many bytes are not told in the header.
+_LONGEST_ROUTE = 1500
+_WORD = re.compile(r"[A-Za-z*][\w!#$%&'*+.^`|~:/-]*", re.ASCII)
+
+
+class Writer(Protocol):
+    """Writes one streamed answer in its protocol's events."""
+
+    def event(self, event: Event) -> bytes:
+        """What to send for an event; may be nothing."""
+        ...
+
+    def end(self) -> bytes:
+        """The stream's end."""
+        ...
+
+    def broken(self, error: InglenookError) -> bytes:
+        """How the protocol says that the answer broke."""
+        ...
+
+
+async def prelude(events: AsyncIterator[Event]) -> tuple[Routed, list[Notice], Event]:
+    """What precedes the answer, and the answer's first event. The gateway never ends a call without one."""
+    routed = await anext(events)
+    assert isinstance(routed, Routed)
+    notices: list[Notice] = []
+    while type(event := await anext(events)) is Notice:
+        notices.append(event)
+    return routed, notices, event
+
+
+def parted(events: list[Event]) -> tuple[Routed, list[Notice], list[Event]]:
+    """The same of a whole answer: what precedes it, and the answer's events, of which there is at least one."""
+    routed = events[0]
+    assert isinstance(routed, Routed)
+    at = 1
+    while type(events[at]) is Notice:
+        at += 1
+    return routed, [event for event in events[1:at] if type(event) is Notice], events[at:]
+
+
+async def give(
+    gateway: Gateway,
+    call: Call,
+    response: WireResponse,
+    *,
+    whole: Callable[[Routed, list[Notice], list[Event]], bytes],
+    stream: Callable[[Routed, list[Notice]], Writer],
+    broken: Callable[[InglenookError], bytes],
+    more: Headers = (),
+) -> None:
+    """Answer a call, at once or as it is made, relayed or in the words of a protocol.
+
+    Args:
+        whole: The body of a whole answer.
+        stream: Writes a streamed one.
+        broken: How a relayed stream says that it broke.
+        more: Headers of the protocol's own.
+    """
+    if not call.stream:
+        routed, notices, rest = parted(await gateway.whole(call))
+        headers = headers_of(call, routed, notices, more)
+        first = rest[0]
+        if type(first) is RawHead:
+            response.send(first.status, relayed(rest, notices), first.content_type, headers)
+        else:
+            response.send(200, whole(routed, notices, rest), JSON, headers)
+        return
+    events = gateway.call(call)
+    try:
+        routed, notices, first = await prelude(events)
+        headers = headers_of(call, routed, notices, more)
+        if type(first) is RawHead:
+            await relay_stream(events, first, notices, headers, response, broken)
+        else:
+            await write_stream(events, first, stream(routed, notices), headers, response)
+    except BaseException:
+        await events.aclose()  # settles the call
+        raise
+
+
+# ------------------------------------------------------------------------------------------------- headers
+
+
+def headers_of(call: Call, routed: Routed, notices: list[Notice], more: Headers = ()) -> HeaderList:
+    """The headers every answer to a call has, and `more`."""
+    found = [
+        *more,
+        (b"x-request-id", call.id.encode()),
+        (b"x-inglenook-model", in_header(routed.model)),
+        (b"x-inglenook-route", route_in_header(routed.reasons)),
+    ]
+    if notices:
+        found.append((b"x-inglenook-notice", b", ".join({notice.kind.encode(): None for notice in notices})))
+    return found
+
+
+@lru_cache(maxsize=1024)
+def in_header(name: str) -> bytes:
+    """A model's name as a header can hold it."""
+    return quote(name, safe="/:@ ").encode()
+
+
+def route_in_header(reasons: list[dict[str, Any]]) -> bytes:
+    """Why this model answers, as a list of RFC 9651: `route;why=named, attempt;why=failed;code=upstream_timeout`."""
+    if len(reasons) == 1 and len(reasons[0]) == 2:
+        only = reasons[0]
+        return _plain_reason(only["step"], only["why"])
+    told: list[str] = []
+    size = 0
+    for reason in reasons:
+        text = _reason(reason)
+        size += len(text) + 2
+        if size > _LONGEST_ROUTE:
+            break
+        told.append(text)
+    return ", ".join(told).encode()
+
+
+@lru_cache(maxsize=256)
+def _plain_reason(step: str, why: str) -> bytes:
+    return _reason({"step": step, "why": why}).encode()
+
+
+def _reason(reason: dict[str, Any]) -> str:
+    values = [f"{key}={_value(value)}" for key, value in reason.items() if key != "step"]
+    return ";".join([str(reason.get("step", "step")), *values])
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, bool):
+        return f"?{value:d}"
+    if isinstance(value, int):
+        return str(value)
+    if isinstance(value, float):
+        return f"{value:.3f}"
+    text = value if isinstance(value, str) else orjson.dumps(value, default=str).decode()
+    if _WORD.fullmatch(text):
+        return text
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return '"' + quote(escaped, safe=" !#$&'()*+,-./:;<=>?@[\\]^_`{|}~\"") + '"'
+
+
+# ------------------------------------------------------------------------------------------------- notices
+
+
+def notices_object(notices: list[Notice]) -> dict[str, Any]:
+    """What stands under `inglenook` in an answer that has something to tell."""
+    return {"notices": [{"kind": n.kind, "message": n.message, "details": n.details} for n in notices]}
+
+
+def relayed(events: list[Event], notices: list[Notice]) -> bytes:
+    """The body of a relayed answer, with the notices in it if it is JSON."""
+    parts = [event.data for event in events if type(event) is Raw]
+    data = parts[0] if len(parts) == 1 else b"".join(parts)
+    if notices:
+        data = orjson.dumps(orjson.loads(data) | {"inglenook": notices_object(notices)})
+    return data
+
+
+def _told(data: bytes, notices: list[Notice]) -> tuple[bytes | None, bytes]:
+    """Put the notices into the first event of a relayed stream; gives what still waits for it, and what may go."""
+    before, found, after = data.partition(b"data: {")
+    if not found:
+        return data, b""
+    return None, b'%bdata: {"inglenook":%b,%b' % (before, orjson.dumps(notices_object(notices)), after)
+
+
+# ------------------------------------------------------------------------------------------------- streams
+
+
+async def write_stream(
+    events: AsyncIterator[Event], first: Event, writer: Writer, headers: HeaderList, response: WireResponse
+) -> None:
+    """Write an answer as it is made. One that breaks says so in its protocol's words and breaks the connection, so
+    that nobody takes the part for the whole."""
+    response.start(200, SSE, headers)
+    try:
+        if data := writer.event(first):
+            await response.write(data)
+        async for event in events:
+            if data := writer.event(event):
+                await response.write(data)
+    except Exception as error:
+        await response.write(writer.broken(shown(error)))
+        raise
+    await response.write(writer.end())
+    response.end()
+
+
+async def relay_stream(
+    events: AsyncIterator[Event],
+    head: RawHead,
+    notices: list[Notice],
+    headers: HeaderList,
+    response: WireResponse,
+    broken: Callable[[InglenookError], bytes],
+) -> None:
+    """Relay an answer's bytes, with the notices in its first event; breaks as `write_stream` does."""
+    response.start(head.status, head.content_type, headers)
+    waiting = b"" if notices else None
+    try:
+        async for event in events:
+            if type(event) is not Raw:
+                continue
+            data = event.data
+            if waiting is not None:
+                waiting, data = _told(waiting + data, notices)
+            if data:
+                await response.write(data)
+    except Exception as error:
+        await response.write(b"\n\n" + broken(shown(error)))
+        raise
+    response.end()
+
+
+def shown(error: Exception) -> InglenookError:
+    """What a caller is told of an error: a bug of ours stays in the log."""
+    return error if isinstance(error, InglenookError) else InglenookError()
