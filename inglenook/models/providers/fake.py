@@ -12,20 +12,23 @@ The model's name chooses the script. These exist by themselves:
     cut           says five words, then breaks off with an error
     silent-cut    says five words, then ends without saying that it ended
     error-<n>     fails with HTTP status <n> before it says anything (`error-429` with a `retry_after`)
-    embed         embeds: vectors that depend on the text alone
+    plain         as echo, but can do nothing else
+
+    embed, rerank, paint, hear, speak, judge    do what they are called; see `fake_media`
 
 The setting `scripts` adds more by name, and a prompt that is itself a JSON script (`{"steps": [...]}`) is followed by
 every chat model. A script is `{"steps": [...], "finish": "stop", "usage": {...}}` with steps of one key each:
 
     {"text": "…"}         said a token a word             {"reasoning": "…"}       thought, likewise
-    {"tool_call": {"name": "…", "arguments": {…}}}        {"notice": {"message": "…", "details": {…}}}
+    {"signature": "…"}    signs what was thought          {"sealed": "…"}          a thought that cannot be read
+    {"tool_call": {"name": "…", "arguments": {…}, "id"?, "signature"?}}
+    {"notice": {"message": "…", "details": {…}}}
     {"delay_ms": 50}      waits                           {"wait": "gate"}         waits until a test opens that gate
     {"error": {"status": 429, "message": "…", "retry_after": 3, "details": {…}}}
     {"end": true}         ends without `Finished`
 """
 
 import asyncio
-import hashlib
 import math
 import re
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
@@ -49,7 +52,6 @@ from inglenook.kit.errors import (
 from inglenook.models.calls import (
     ChatRequest,
     CompletionRequest,
-    EmbeddingRequest,
     Event,
     Finished,
     FinishReason,
@@ -64,12 +66,12 @@ from inglenook.models.calls import (
     TokenLogprob,
     ToolCallDelta,
     Usage,
-    Vectors,
 )
-from inglenook.models.providers.base import Job, ModelFacts, ProviderKind, ProviderParts, not_offered
+from inglenook.models.errors import ContentRefused, ContextTooLong, KeyRefused, OutOfCredit
+from inglenook.models.providers import fake_media
+from inglenook.models.providers.base import USUAL, Job, ModelFacts, ProviderKind, ProviderParts
 from inglenook.models.providers.prompts import in_turn
 
-DIMENSIONS = 64
 _WORD = re.compile(r"\s*\S+|\s+")
 _ERRORS: dict[int, type[InglenookError]] = {
     400: BadInput,
@@ -81,6 +83,9 @@ _ERRORS: dict[int, type[InglenookError]] = {
     503: Unavailable,
     504: UpstreamTimeout,
 }
+_BY_CODE: dict[str, type[InglenookError]] = {
+    kind.code: kind for kind in (KeyRefused, OutOfCredit, ContextTooLong, ContentRefused)
+}
 
 
 class Step(Struct, omit_defaults=True, forbid_unknown_fields=True):
@@ -88,6 +93,8 @@ class Step(Struct, omit_defaults=True, forbid_unknown_fields=True):
 
     text: str | None = None
     reasoning: str | None = None
+    signature: str | None = None
+    sealed: str | None = None
     tool_call: dict[str, Any] | None = None
     notice: dict[str, Any] | None = None
     delay_ms: float | None = None
@@ -136,6 +143,7 @@ class Fake:
 
     kind: ClassVar[str] = "fake"
     wires: frozenset[str] = frozenset()
+    operations = USUAL | fake_media.OPERATIONS
 
     def __init__(self, settings: FakeSettings) -> None:
         self._scripts = settings.scripts
@@ -155,12 +163,11 @@ class Fake:
         self.jobs.append(job)
         try:
             request = job.request
-            if isinstance(request, EmbeddingRequest):
-                for event in _embed(request):
+            if (other := fake_media.answer(request)) is not None:
+                for event in other:
                     yield event
                 return
-            if not isinstance(request, ChatRequest | CompletionRequest):
-                raise not_offered(job)
+            assert isinstance(request, ChatRequest | CompletionRequest)
             if isinstance(request, ChatRequest) and not request.messages:
                 yield Finished("unload" if request.local.keep_alive == 0 else "load")
                 return
@@ -184,15 +191,12 @@ class Fake:
             await self._change
 
     async def models(self) -> list[ModelFacts]:
-        """The built-in scripts, the settings' own, and an embedding model."""
+        """The built-in scripts, the settings' own, and the models of `fake_media`."""
         names = [*dict.fromkeys([*_BUILT_IN, "error-429", "error-500", *self._scripts])]
-        chat = frozenset({"completion", "tools", "vision", "thinking", "insert"})
+        chat = frozenset({"completion", "tools", "vision", "audio", "files", "thinking", "insert"})
         facts = [ModelFacts(name=name, capabilities=chat, context_length=8192, languages=("en",)) for name in names]
         plain = ModelFacts(name="plain", capabilities=frozenset({"completion"}), context_length=8192)
-        embed = ModelFacts(
-            name="embed", capabilities=frozenset({"embedding"}), context_length=512, embedding_length=DIMENSIONS
-        )
-        return [*facts, plain, embed]
+        return [*facts, plain, *fake_media.models()]
 
     async def close(self) -> None:
         """Nothing to free."""
@@ -230,6 +234,8 @@ class Fake:
                 await self.gate(step.wait).wait()
             elif step.delay_ms is not None:
                 await asyncio.sleep(step.delay_ms / 1000)
+            elif step.signature is not None or step.sealed is not None:
+                yield ReasoningDelta("", signature=step.signature, data=step.sealed)
             elif step.tool_call is not None:
                 for event in _tool_call(calls, step.tool_call):
                     yield event
@@ -249,7 +255,7 @@ class Fake:
         yield _usage(script, request, said.tokens * (sampling.n or 1))
         yield Timings(load_ms=0.1, prompt_ms=1, predicted_ms=max(1, said.tokens))
         for choice in range(sampling.n or 1):
-            yield Finished(script.finish or reason, choice)
+            yield Finished(script.finish or reason, choice, stop_sequence=said.stopped_by)
 
 
 class _Said:
@@ -258,6 +264,7 @@ class _Said:
     def __init__(self, limit: int | None, stop: list[str]) -> None:
         self.tokens = 0
         self.over: FinishReason | None = None
+        self.stopped_by: str | None = None
         self._limit = limit
         self._stop = stop
         self._text = ""
@@ -269,8 +276,9 @@ class _Said:
                 return
             self._text += token
             self.tokens += 1
-            cut = min((at for stop in self._stop if (at := self._text.find(stop)) >= 0), default=-1)
-            if cut >= 0:
+            found = [(at, stop) for stop in self._stop if (at := self._text.find(stop)) >= 0]
+            if found:
+                cut, self.stopped_by = min(found)
                 self.over = "stop"
                 before = token[: max(0, cut - (len(self._text) - len(token)))]
                 if before:
@@ -303,7 +311,7 @@ def _usage(script: Script, request: ChatRequest | CompletionRequest, output: int
 
 def _error(facts: dict[str, Any]) -> InglenookError:
     status = int(facts.get("status", 502))
-    kind = _ERRORS.get(status, UpstreamFailed)
+    kind = _BY_CODE.get(facts.get("code", ""), _ERRORS.get(status, UpstreamFailed))
     retry_after = facts.get("retry_after", 7 if status == 429 else None)
     message = facts.get("message") or f"the fake provider failed with {status}, as it was told"
     return kind(message, details=facts.get("details"), retry_after=retry_after)
@@ -312,7 +320,8 @@ def _error(facts: dict[str, Any]) -> InglenookError:
 def _tool_call(index: int, call: dict[str, Any]) -> Iterator[ToolCallDelta]:
     arguments = call.get("arguments", {})
     text = arguments if isinstance(arguments, str) else orjson.dumps(arguments).decode()
-    yield ToolCallDelta(index, id=call.get("id") or f"call_fake{index:04d}", name=call["name"])
+    call_id = call.get("id") or f"call_fake{index:04d}"
+    yield ToolCallDelta(index, id=call_id, name=call["name"], signature=call.get("signature"))
     middle = len(text) // 2
     for piece in (text[:middle], text[middle:]):
         yield ToolCallDelta(index, arguments=piece)
@@ -327,24 +336,6 @@ def _logprob(token: str, top: int) -> TokenLogprob:
     chosen = one(token, 0)
     chosen.top = [one(token if rank == 0 else f"{token}{rank}", rank) for rank in range(top)]
     return chosen
-
-
-def _embed(request: EmbeddingRequest) -> Iterator[Event]:
-    size = request.dimensions or DIMENSIONS
-    if size > DIMENSIONS:
-        raise BadInput(f"dimensions must be at most {DIMENSIONS}, got {size}", field="dimensions")
-    yield Vectors([vector(text)[:size] for text in request.inputs])
-    yield Usage(input=sum(len(text.split()) for text in request.inputs))
-
-
-def vector(text: str) -> list[float]:
-    """The vector of a text: a sum of one direction a word, of length 1. Texts that share words are near."""
-    total = [0.0] * DIMENSIONS
-    for word in re.findall(r"\w+", text.lower()) or [text]:
-        for index, byte in enumerate(hashlib.blake2b(word.encode(), digest_size=DIMENSIONS).digest()):
-            total[index] += byte / 127.5 - 1
-    length = math.sqrt(sum(value * value for value in total)) or 1.0
-    return [value / length for value in total]
 
 
 # ------------------------------------------------------------------------------------------ built-in scripts

@@ -13,7 +13,7 @@ import pydantic
 import pytest
 
 from inglenook.gateway.faces.openai import OpenAIFace
-from inglenook.models.providers.fake import DIMENSIONS, vector
+from inglenook.models.providers.fake_media import DIMENSIONS, vector
 from tests.support.gateway import Desk, open_wire
 
 PNG = base64.b64encode(b"\x89PNG\r\n\x1a\n" + b"\0" * 20).decode()

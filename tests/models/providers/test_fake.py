@@ -30,7 +30,8 @@ from inglenook.models.calls import (
 )
 from inglenook.models.providers import registry
 from inglenook.models.providers.base import Job, ProviderParts
-from inglenook.models.providers.fake import DIMENSIONS, KIND, Fake, vector
+from inglenook.models.providers.fake import KIND, Fake
+from inglenook.models.providers.fake_media import DIMENSIONS, vector
 
 SCHEMA = {
     "type": "object",
