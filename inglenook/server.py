@@ -30,8 +30,8 @@ from inglenook.accounts.permissions import public
 from inglenook.accounts.service import Accounts
 from inglenook.chat.api import router as chat_router
 from inglenook.chat.service import Chat
+from inglenook.gateway.faces import registry
 from inglenook.gateway.faces.ollama import OllamaFace
-from inglenook.gateway.faces.openai import OpenAIFace
 from inglenook.gateway.gateway import Gateway
 from inglenook.gateway.ledger import Ledger
 from inglenook.gateway.usage.api import router as usage_router
@@ -302,7 +302,7 @@ class Listeners:
         ollama = OllamaFace(house.gateway, house.catalogue, house.engine, house.model_store, house.settings)
         routes = ollama.routes(with_root=ollama_only)
         if not ollama_only:
-            routes += OpenAIFace(house.gateway, house.catalogue).routes()
+            routes += registry.routes(house.gateway)
         return WireTable(
             routes,
             hosts=house.hosts,

@@ -1,4 +1,4 @@
-"""The OpenAI face: `/v1/models`, `/v1/chat/completions`, `/v1/completions`, `/v1/embeddings`.
+"""The OpenAI face: `/v1/chat/completions`, `/v1/completions`, `/v1/embeddings`.
 
 Beyond the protocol: `keep_alive`, `num_ctx` and `truncate` are understood for models run here; answers name their
 model in `x-inglenook-model`; and a prompt that was cut is told of in `x-inglenook-notice` and under `inglenook`.
@@ -7,8 +7,6 @@ model in `x-inglenook-model`; and a prompt that was cut is told of in `x-ingleno
 from collections.abc import Callable
 from functools import partial
 from typing import Any
-
-import orjson
 
 from inglenook.accounts.principal import Principal
 from inglenook.gateway.call import Call
@@ -25,10 +23,9 @@ from inglenook.gateway.faces.openai_answers import (
     render_error,
 )
 from inglenook.gateway.gateway import Gateway
-from inglenook.gateway.wire.routes import WireRequest, WireResponse, WireRoute
+from inglenook.gateway.wire.routes import Handler, WireRequest, WireResponse, WireRoute
 from inglenook.kit.errors import BadInput
 from inglenook.models.calls import Event, Notice, Operation, Passthrough, Request, Routed
-from inglenook.models.catalogue import Catalogue, Entry
 
 _NONE: frozenset[str] = frozenset()
 
@@ -36,36 +33,20 @@ _NONE: frozenset[str] = frozenset()
 class OpenAIFace:
     """Decodes OpenAI's requests into calls and encodes their events."""
 
-    def __init__(self, gateway: Gateway, catalogue: Catalogue) -> None:
+    def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
-        self._catalogue = catalogue
 
     def routes(self) -> list[WireRoute]:
         """The face's routes."""
 
-        def route(method: str, path: str, handler: Any, needs: str) -> WireRoute:
-            return WireRoute(method, path, handler, needs=needs, render_error=render_error)
+        def route(path: str, handler: Handler) -> WireRoute:
+            return WireRoute("POST", path, handler, needs="use model", render_error=render_error)
 
         return [
-            route("POST", "/v1/chat/completions", self._chat, "use model"),
-            route("POST", "/v1/completions", self._complete, "use model"),
-            route("POST", "/v1/embeddings", self._embed, "use model"),
-            route("GET", "/v1/models", self._models, "use model"),
-            route("GET", "/v1/models/{id:path}", self._model, "use model"),
+            route("/v1/chat/completions", self._chat),
+            route("/v1/completions", self._complete),
+            route("/v1/embeddings", self._embed),
         ]
-
-    # ---------------------------------------------------------------------------------------------- models
-
-    async def _models(self, request: WireRequest, response: WireResponse) -> None:
-        principal = asker(self._gateway, request)
-        data = [_model_object(entry) for entry in self._gateway.visible(principal)]
-        response.send(200, orjson.dumps({"object": "list", "data": data}))
-
-    async def _model(self, request: WireRequest, response: WireResponse) -> None:
-        principal = asker(self._gateway, request)
-        response.send(200, orjson.dumps(_model_object(self._gateway.find(principal, request.params["id"]))))
-
-    # ----------------------------------------------------------------------------------------------- calls
 
     async def _chat(self, request: WireRequest, response: WireResponse) -> None:
         principal = asker(self._gateway, request)
@@ -159,12 +140,3 @@ def _include_usage(body: dict[str, Any]) -> bool:
     if type(options) is not dict or not body.get("stream"):
         raise BadInput("stream_options must be an object, and only with stream: true", field="stream_options")
     return bool(options.get("include_usage"))
-
-
-def _model_object(entry: Entry) -> dict[str, Any]:
-    return {
-        "id": entry.name,
-        "object": "model",
-        "created": (entry.modified_at or 0) // 1000,
-        "owned_by": "library" if entry.local else entry.provider_id,
-    }

@@ -168,16 +168,16 @@ class Exchange:
         else:
             self.fail(error)
 
-    def fail(self, error: InglenookError) -> None:
-        """Answer with an error."""
-        headers: list[tuple[bytes, bytes]] = []
+    def fail(self, error: InglenookError, body: bytes | None = None, more: Headers = ()) -> None:
+        """See `WireResponse.fail`."""
+        headers: list[tuple[bytes, bytes]] = [*more]
         if error.retry_after is not None:
             headers.append((b"retry-after", b"%d" % max(1, round(error.retry_after))))
         if isinstance(error, Unauthenticated):
             headers.append((b"www-authenticate", b"Bearer"))
         if allow := error.details.get("allow"):
             headers.append((b"allow", allow.encode()))
-        self.send(error.status, self.render(error), headers=headers)
+        self.send(error.status, self.render(error) if body is None else body, headers=headers)
 
     # ------------------------------------------------------------------------------------------- answering
 

@@ -74,6 +74,10 @@ class WireResponse(Protocol):
         """Answer with a whole body."""
         ...
 
+    def fail(self, error: InglenookError, body: bytes | None = None, more: Headers = ()) -> None:
+        """Answer with an error, as raising it does; `body` and the headers `more` say what the error alone does not."""
+        ...
+
     def start(self, status: int, content_type: str, headers: Headers = ()) -> None:
         """Begin a streamed answer. Its head leaves with the first `write`; `write(b"")` sends it alone."""
         ...

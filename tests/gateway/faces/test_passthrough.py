@@ -10,7 +10,7 @@ import openai
 import pytest
 
 from inglenook.gateway.faces.ollama import OllamaFace
-from inglenook.gateway.faces.openai import OpenAIFace
+from inglenook.gateway.faces.registry import routes
 from inglenook.kit.config import Settings
 from inglenook.kit.http.pool import HttpPool
 from inglenook.models.calls import Notice, Raw, RawHead
@@ -65,8 +65,7 @@ async def client(desk: Desk, upstream: Upstream, tmp_path: Any) -> AsyncIterator
     settings = Settings(data=tmp_path)
     engine = Engine(settings, ModelStore(tmp_path / "models"))
     ollama = OllamaFace(desk.gateway, desk.shelf, engine, ModelStore(tmp_path / "models"), settings)  # type: ignore[arg-type]
-    openai_face = OpenAIFace(desk.gateway, desk.shelf)  # type: ignore[arg-type]
-    async with open_wire([*openai_face.routes(), *ollama.routes()]) as opened:
+    async with open_wire([*routes(desk.gateway), *ollama.routes()]) as opened:
         opened.headers["authorization"] = f"Bearer {desk.key}"
         yield opened
     await engine.stop()

@@ -13,7 +13,7 @@ import openai
 import pytest
 
 from inglenook.gateway.faces.ollama import OllamaFace
-from inglenook.gateway.faces.openai import OpenAIFace
+from inglenook.gateway.faces.registry import routes
 from inglenook.gateway.gateway import Gateway
 from inglenook.kit.config import Settings
 from inglenook.kit.http.pool import HttpPool
@@ -44,11 +44,8 @@ async def client(desk: Desk, tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]
     await catalogue.start()
     await catalogue.rescan()
     gateway = Gateway(desk.accounts, catalogue, desk.ledger)
-    routes = [
-        *OpenAIFace(gateway, catalogue).routes(),
-        *OllamaFace(gateway, catalogue, engine, model_store, settings).routes(),
-    ]
-    async with open_wire(routes) as opened:
+    ollama_face = OllamaFace(gateway, catalogue, engine, model_store, settings)
+    async with open_wire([*routes(gateway), *ollama_face.routes()]) as opened:
         opened.timeout = httpx.Timeout(120)
         opened.headers["authorization"] = f"Bearer {desk.key}"
         yield opened

@@ -73,7 +73,7 @@ async def test_it_heeds_limits_stops_choices_and_logprobs() -> None:
     events = await ask(make(), "echo", with_(max_tokens=2))
     assert (said(events), events[-1]) == ("one two", Finished("length"))
     events = await ask(make(), "echo", with_(stop=["wo"]))
-    assert (said(events), events[-1]) == ("one t", Finished("stop"))
+    assert (said(events), events[-1]) == ("one t", Finished("stop", stop_sequence="wo"))
     events = await ask(make(), "echo", with_(n=2))
     assert [event for event in events if isinstance(event, Finished)] == [Finished("stop"), Finished("stop", 1)]
     (first, *_) = [
