@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import zlib
 from contextlib import aclosing
 from typing import Any
 
@@ -65,6 +66,30 @@ def named_events(*events: dict[str, Any]) -> bytes:
 def plain_events(*events: dict[str, Any]) -> bytes:
     """Server-sent events without names."""
     return b"".join(b"data: %b\n\n" % json.dumps(event, ensure_ascii=False).encode() for event in events)
+
+
+def frame(payload: bytes, **headers: str) -> bytes:
+    """One message of AWS's event streams; underscores of the headers' names are hyphens, and a colon goes before."""
+    lines = b""
+    for name, value in headers.items():
+        shown = f":{name.replace('_', '-')}".encode()
+        lines += bytes([len(shown)]) + shown + b"\x07" + len(value.encode()).to_bytes(2) + value.encode()
+    head = (16 + len(lines) + len(payload)).to_bytes(4) + len(lines).to_bytes(4)
+    message = head + zlib.crc32(head).to_bytes(4) + lines + payload
+    return message + zlib.crc32(message).to_bytes(4)
+
+
+def converse_events(*events: tuple[str, dict[str, Any]]) -> bytes:
+    """Events of Converse's stream, by name."""
+    return b"".join(
+        frame(
+            json.dumps({**payload, "p": "abcdef"}, ensure_ascii=False).encode(),
+            event_type=name,
+            content_type="application/json",
+            message_type="event",
+        )
+        for name, payload in events
+    )
 
 
 async def pour(asked: Asked, data: bytes, size: int = 0, content_type: str = "text/event-stream") -> None:

@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from msgspec import Struct, field, structs
 
 from inglenook.kit.errors import InglenookError, Unavailable
-from tests.support.bought import KEY, named_events, plain_events
+from tests.support.bought import KEY, converse_events, frame, named_events, plain_events
 from tests.support.upstream import Answerer, Asked
 
 SAID = "Grüß Gott 你好"
@@ -158,4 +158,37 @@ VERTEX_CLAUDE = structs.replace(
     ANTHROPIC, **_VERTEX, path=f"{_AT}/anthropic/models/claude-9:streamRawPredict", model="claude-9"
 )
 
-CASES = [ANTHROPIC, GEMINI, VERTEX_GEMINI, VERTEX_CLAUDE]
+
+# --------------------------------------------------------------------------------------------------- Bedrock
+
+
+def converse_text(text: str) -> tuple[str, dict[str, Any]]:
+    return "contentBlockDelta", {"contentBlockIndex": 0, "delta": {"text": text}}
+
+
+def converse_end(reason: str = "end_turn", **usage: Any) -> list[tuple[str, dict[str, Any]]]:
+    told = {"inputTokens": 9, "outputTokens": 3, "totalTokens": 12, **usage}
+    return [("messageStop", {"stopReason": reason}), ("metadata", {"usage": told, "metrics": {"latencyMs": 7}})]
+
+
+BEDROCK = Case(
+    kind="bedrock",
+    settings=lambda url: {"base_url": url, "api_key": KEY},
+    path="/model/up-model%3A0/converse-stream",
+    model="up-model:0",
+    content_type="application/vnd.amazon.eventstream",
+    first=converse_events(("messageStart", {"role": "assistant"}), converse_text("Grüß ")),
+    rest=converse_events(
+        converse_text("Gott 你"),
+        converse_text("好"),
+        ("contentBlockStop", {"contentBlockIndex": 0}),
+        *converse_end(),
+    ),
+    nonsense=frame(b"{nonsense", event_type="contentBlockDelta", message_type="event"),
+    broken=frame(b'{"message":"overloaded"}', exception_type="serviceUnavailableException", message_type="exception"),
+    broken_as=Unavailable,
+    refusal=lambda said: {"message": said},
+    proof=lambda key: ("authorization", f"Bearer {key}"),
+)
+
+CASES = [ANTHROPIC, GEMINI, VERTEX_GEMINI, VERTEX_CLAUDE, BEDROCK]

@@ -130,6 +130,7 @@ class Endpoint:
     def refused(self, response: Response, body: bytes) -> InglenookError:
         """The error for an answer that is none."""
         refusal = self.read(body)
+        refusal.word = self.word(response) or refusal.word
         refusal.message = self.clean(refusal.message)
         if refusal.retry_after is None:
             refusal.retry_after = retry_after(response.headers)
@@ -138,6 +139,10 @@ class Endpoint:
     def read(self, body: bytes) -> Refusal:
         """What a refusal says."""
         return self._wording.read(body)
+
+    def word(self, response: Response) -> str:
+        """The provider's word for what went wrong, where it is not in the body."""
+        return ""
 
     def clean(self, text: str) -> str:
         """A text without our keys in it."""

@@ -22,6 +22,7 @@ BUILT_IN = {
     "local": "inglenook.models.providers.local:KIND",
     "embedding": "inglenook.models.providers.embedding:KIND",
     "anthropic": "inglenook.models.providers.anthropic:KIND",
+    "bedrock": "inglenook.models.providers.bedrock:KIND",
     "gemini": "inglenook.models.providers.gemini:KIND",
     "vertex": "inglenook.models.providers.vertex:KIND",
     "openai-compatible": "inglenook.models.providers.openai_compatible:KIND",

@@ -118,7 +118,7 @@ def count_body(model: str, request: ChatRequest) -> dict[str, Any]:
         if (choice := _tool_choice(request)) is not None:
             body["tool_choice"] = choice
     output: dict[str, Any] = {}
-    if (thinking := _thinking(model, request, profile, output)) is not None:
+    if (thinking := thinking_of(model, request, profile, output)) is not None:
         body["thinking"] = thinking
     if (form := _format(model, request, profile)) is not None:
         output["format"] = form
@@ -263,7 +263,7 @@ def _tool_choice(request: ChatRequest) -> dict[str, Any] | None:
     return choice
 
 
-def _thinking(model: str, request: ChatRequest, profile: Profile, output: dict[str, Any]) -> dict[str, Any] | None:
+def thinking_of(model: str, request: ChatRequest, profile: Profile, output: dict[str, Any]) -> dict[str, Any] | None:
     """How to think; an effort goes to `output`."""
     effort, budget, way = request.reasoning, request.reasoning_budget, profile.thinking
     if effort is None and budget is None:
