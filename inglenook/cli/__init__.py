@@ -9,30 +9,36 @@ import importlib
 import json
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
 
 from inglenook import __version__
 from inglenook.kit.errors import InglenookError
-from inglenook.kit.imports import import_fastapi, quick_imports
+from inglenook.kit.imports import quick_imports
 
-#: Command name -> (module, attribute).
+
+class Entry(NamedTuple):
+    """Where a command is, and its line in the list of commands, which is shown without importing it."""
+
+    module: str
+    attribute: str
+    help: str
+
+
 COMMANDS = {
-    "backup": ("inglenook.cli.archive", "backup_command"),
-    "doctor": ("inglenook.cli.doctor", "doctor"),
-    "key": ("inglenook.cli.people", "key"),
-    "list": ("inglenook.cli.models", "list_models"),
-    "ps": ("inglenook.cli.models", "ps"),
-    "pull": ("inglenook.cli.models", "pull"),
-    "restore": ("inglenook.cli.archive", "restore_command"),
-    "rm": ("inglenook.cli.models", "rm"),
-    "run": ("inglenook.cli.run", "run"),
-    "serve": ("inglenook.cli.serve", "serve"),
-    "user": ("inglenook.cli.people", "user"),
+    "backup": Entry("archive", "backup_command", "Write everything but the models to a file."),
+    "doctor": Entry("doctor", "doctor", "Check this machine and the data directory."),
+    "key": Entry("people", "key", "Make API keys."),
+    "list": Entry("models", "list_models", "List the models that can be used."),
+    "ps": Entry("models", "ps", "List the models that are loaded."),
+    "pull": Entry("models", "pull", "Fetch a model."),
+    "restore": Entry("archive", "restore_command", "Unpack a backup into an empty data directory."),
+    "rm": Entry("models", "rm", "Remove a model."),
+    "run": Entry("run", "run", "Ask a model once, or chat with it."),
+    "serve": Entry("serve", "serve", "Start the server and print its address when it is ready."),
+    "user": Entry("people", "user", "Add users and reset passwords."),
 }
-#: Commands that need no server.
-OFFLINE = {"backup", "doctor", "restore"}
 
 
 class _LazyGroup(click.Group):
@@ -40,14 +46,16 @@ class _LazyGroup(click.Group):
         return sorted(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in COMMANDS:
+        entry = COMMANDS.get(cmd_name)
+        if entry is None:
             return None
-        module, attribute = COMMANDS[cmd_name]
         with quick_imports():
-            if cmd_name not in OFFLINE:
-                import_fastapi()
-            command: click.Command = getattr(importlib.import_module(module), attribute)
+            command: click.Command = getattr(importlib.import_module(f"inglenook.cli.{entry.module}"), entry.attribute)
         return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, COMMANDS[name].help) for name in self.list_commands(ctx)])
 
 
 @click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})

@@ -30,7 +30,7 @@ def backup_command(file: Path, data: Path | None, as_json: bool) -> None:
     if as_json:
         print_json({"file": str(file), "size": size})
     else:
-        click.echo(f"{file}: {size / 1e6:.1f} MB")
+        click.echo(f"{file}: {max(size / 1e6, 0.1):.1f} MB; it holds the key to stored secrets: keep it safe")
 
 
 @click.command("restore")
@@ -39,5 +39,10 @@ def backup_command(file: Path, data: Path | None, as_json: bool) -> None:
 def restore_command(file: Path, data: Path | None) -> None:
     """Unpack a backup into an empty data directory."""
     settings = load_settings(data=data)
+    if settings.database_url:
+        raise BadInput(
+            "the tables are in PostgreSQL: restore them with pg_restore; for a backup of SQLite's, unset "
+            "INGLENOOK_DATABASE_URL"
+        )
     restore(file, settings.data)
     click.echo(f"restored into {settings.data}; start it with: inglenook serve --data {settings.data}")

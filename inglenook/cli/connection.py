@@ -5,17 +5,23 @@ the administrator. Where no server runs, the command takes the directory's lock 
 socket for as long as it needs it; no network port is opened.
 """
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import asyncio
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from typing import Any
 
 import httpx
 
 from inglenook.kit.config import Settings
 from inglenook.kit.errors import InglenookError, Unavailable
-from inglenook.server import open_control
+from inglenook.kit.imports import import_fastapi, quick_imports
+from inglenook.kit.logging import configure
 from inglenook.store.lock import DataLock, DataLocked
 from inglenook.store.socket import control_path
+
+#: Seconds that a server gets to answer: it may be starting, or stopping.
+PATIENCE = 15.0
 
 
 class Refused(InglenookError):
@@ -63,24 +69,58 @@ async def connect(settings: Settings) -> AsyncIterator[Client]:
     """A client for one command.
 
     Raises:
-        Unavailable: a server holds the data directory but does not answer.
+        Unavailable: a server holds the data directory but does not answer, or stopped in the midst of the command.
     """
-    lock = DataLock(settings.data)
+    async with AsyncExitStack() as stack:
+        client = await _reach(settings, stack)
+        with server_may_stop():
+            yield client
+
+
+@contextmanager
+def server_may_stop() -> Iterator[None]:
+    """What is done with a client inside this raises `Unavailable` when the server goes away."""
     try:
-        lock.acquire()
-    except DataLocked as locked:
-        async with _client(settings) as client:
-            try:
-                await client.http.get("/healthz")
-            except httpx.TransportError:
+        yield
+    except httpx.TransportError:
+        raise Unavailable("the server stopped before this was done; start it and try again") from None
+
+
+async def _reach(settings: Settings, stack: AsyncExitStack) -> Client:
+    """A client of the server there is, or else of one of our own; it closes with `stack`.
+
+    A server that is starting or stopping holds the lock, and does not answer: it is waited for.
+    """
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        lock = DataLock(settings.data)
+        try:
+            lock.acquire()
+        except DataLocked as locked:
+            if (client := await _answering(settings, stack)) is not None:
+                return client
+            if time.monotonic() > deadline:
                 raise Unavailable(f"{locked.message} (it does not answer on {control_path(settings.data)})") from None
-            yield client
-        return
-    try:
-        async with open_control(settings), _client(settings) as client:
-            yield client
-    finally:
-        lock.release()
+            await asyncio.sleep(0.1)
+            continue
+        stack.callback(lock.release)
+        with quick_imports():
+            import_fastapi()
+            from inglenook.server import open_control  # noqa: PLC0415 - a second that a running server saves
+        configure("error", settings.log_style)  # what goes wrong is told by the command itself
+        await stack.enter_async_context(open_control(settings))
+        return await stack.enter_async_context(_client(settings))
+
+
+async def _answering(settings: Settings, stack: AsyncExitStack) -> Client | None:
+    async with AsyncExitStack() as trial:
+        client = await trial.enter_async_context(_client(settings))
+        try:
+            await client.http.get("/healthz", timeout=PATIENCE)
+        except httpx.TransportError:
+            return None
+        stack.push_async_exit(trial.pop_all())
+        return client
 
 
 @asynccontextmanager

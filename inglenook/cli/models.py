@@ -35,14 +35,21 @@ def pull(source: str, models: Path | None, if_empty: bool, data: Path | None, as
 
     async def act() -> None:
         async with connect(settings) as client:
-            begun = await client.post("hub/pulls", {"source": source})
+            begun = await client.post("hub/pulls", {"source": _from_here(source)})
             await _watch(_events(client, f"hub/pulls/{begun['id']}/events"), source, as_json)
 
     asyncio.run(act())
 
 
+def _from_here(source: str) -> str:
+    """A file as the server finds it: it may run in another folder, or belong to another home."""
+    path = Path(source.removeprefix("file:")).expanduser()
+    is_path = source.startswith(("file:", "./", "../", "~")) or (source.endswith(".gguf") and path.is_file())
+    return f"file:{path.absolute()}" if is_path else source
+
+
 async def _watch(states: AsyncIterator[dict[str, Any]], source: str, as_json: bool) -> None:
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), DownloadColumn(), TransferSpeedColumn())
     state: dict[str, Any] = {}
     with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True), disable=as_json) as progress:
         task = progress.add_task(source, total=None)
@@ -86,7 +93,7 @@ def list_models(data: Path | None, as_json: bool) -> None:
             str(row["context_length"] or ""),
             ", ".join(row["capabilities"]),
         )
-    Console().print(table)
+    _print(table)
     return None
 
 
@@ -101,7 +108,7 @@ def ps(data: Path | None, as_json: bool) -> None:
     table = Table("NAME", "STATE", "MEMORY", "CONTEXT", box=None, header_style="dim")
     for row in rows:
         table.add_row(row["name"], row["state"], _bytes(row["memory"]), str(row["context_length"] or ""))
-    Console().print(table)
+    _print(table)
     return None
 
 
@@ -124,7 +131,17 @@ async def _get(path: str, data: Path | None) -> Any:
         return await client.get(path)
 
 
+def _print(table: Table) -> None:
+    """Print a table of what others named: nothing in it is markup, and for a program no line is broken."""
+    console = Console(markup=False, emoji=False, highlight=False)
+    if not console.is_terminal:
+        console.width = 1000
+    console.print(table)
+
+
 def _bytes(size: int | None) -> str:
     if not size:
         return ""
-    return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.0f} MB"
+    if size >= 1e9:
+        return f"{size / 1e9:.1f} GB"
+    return f"{size / 1e6:.0f} MB" if size >= 1e6 else f"{size / 1e3:.0f} kB"

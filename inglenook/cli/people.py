@@ -11,7 +11,7 @@ from inglenook.cli import print_json
 from inglenook.cli.connection import Client, connect
 from inglenook.cli.options import data_option, json_option
 from inglenook.kit.config import load_settings
-from inglenook.kit.errors import NotFound
+from inglenook.kit.errors import BadInput, NotFound
 
 
 @click.group()
@@ -109,4 +109,6 @@ async def _user_id(client: Client, name: str) -> str:
 def _password(from_stdin: bool) -> str:
     if from_stdin:
         return sys.stdin.readline().rstrip("\r\n")
+    if not sys.stdin.isatty():
+        raise BadInput("there is no terminal to type the password on; give it on standard input by --password-stdin")
     return str(click.prompt("Password", hide_input=True, confirmation_prompt=True))

@@ -4,13 +4,12 @@ from pathlib import Path
 from typing import Any
 
 import click
-import uvloop
 
 from inglenook.cli.options import data_option
 from inglenook.kit.config import load_settings
 from inglenook.kit.hosts import HostPolicy
+from inglenook.kit.imports import import_fastapi, quick_imports
 from inglenook.kit.logging import configure
-from inglenook.server import run_server
 
 
 @click.command()
@@ -35,5 +34,9 @@ def serve(config: Path | None, **options: Any) -> None:
             fg="yellow",
             err=True,
         )
+    with quick_imports():
+        import_fastapi()
+        import uvloop  # noqa: PLC0415 - `--help`, and what is wrong with the settings, come without the server
 
+        from inglenook.server import run_server  # noqa: PLC0415
     uvloop.run(run_server(settings, say=click.echo, note=lambda line: click.echo(line, err=True)))

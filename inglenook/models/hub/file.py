@@ -34,8 +34,9 @@ class FileSource(Struct, frozen=True):
             tools.report(Step(status=f"copying {self.path.name}", completed=completed, total=total))
 
         def copy() -> StoredModel:
-            if self.path.is_file():
-                demand_room(tools.models.root, self.path.stat().st_size)
+            if not self.path.is_file():
+                raise BadInput(f"there is no file {self.path} on the server's machine", field="source")
+            demand_room(tools.models.root, self.path.stat().st_size)
             return tools.models.import_gguf(self.path, self.name, progress=progress)
 
         try:

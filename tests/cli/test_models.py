@@ -1,0 +1,51 @@
+"""`inglenook pull`, `list`, `ps` and `rm`, as a person or a program calls them."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from inglenook.models.hub.layout import ModelStore
+from tests.support.gguf import tiny_llama
+from tests.support.running import RunningServer, command_environment, inglenook
+
+pytestmark = pytest.mark.slow
+
+
+def test_a_file_is_found_from_where_the_command_is_called(tmp_path: Path) -> None:
+    (tmp_path / "here").mkdir()
+    tiny_llama(tmp_path / "here" / "tiny.gguf")
+    with RunningServer(tmp_path / "data") as server:
+        for source in ("./tiny.gguf", "tiny.gguf", "file:tiny.gguf"):
+            done = subprocess.run(
+                [sys.executable, "-m", "inglenook", "pull", source, "--data", str(server.data)],
+                cwd=tmp_path / "here",
+                capture_output=True,
+                text=True,
+                env=command_environment(),
+                check=False,
+            )
+            assert done.returncode == 0, done.stderr
+            assert "tiny:latest is ready" in done.stdout
+
+
+def test_a_file_that_is_missing_is_named_and_told_once(tmp_path: Path) -> None:
+    done = inglenook("pull", "/absent/a:x:b.gguf", "--data", str(tmp_path / "data"))
+    assert done.returncode == 1
+    assert done.stderr.count("there is no file /absent/a:x:b.gguf") == 1
+    assert "/absent/a:x:b.gguf: failed" in done.stderr  # not a cross, which the sign between colons is elsewhere
+
+
+def test_a_long_name_is_one_word_for_a_program(tmp_path: Path) -> None:
+    name = "a-model-whose-name-is-as-long-as-names-of-models-tend-to-become:q4_k_m-imatrix"
+    ModelStore(tmp_path / "data" / "models").import_gguf(tiny_llama(tmp_path / "tiny.gguf"), name)
+    listed = inglenook("list", "--data", str(tmp_path / "data"))
+    (row,) = [line for line in listed.stdout.splitlines() if name in line]
+    assert row.split()[2:4] == ["155", "kB"]
+    removed = inglenook("rm", name, "--data", str(tmp_path / "data"))
+    assert (removed.returncode, removed.stdout) == (0, f"removed {name}\n")
+    assert name not in inglenook("list", "--data", str(tmp_path / "data")).stdout
+    again = inglenook("rm", name, "--data", str(tmp_path / "data"))
+    assert again.returncode == 1
+    assert name in again.stderr
