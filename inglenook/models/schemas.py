@@ -9,7 +9,22 @@ Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max
 ProviderName = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=1, max_length=80, pattern=r"^[^/\s][^/\n\r]*$")
 ]
-Capability = Literal["completion", "embedding", "tools", "vision", "thinking", "insert", "prefill"]
+Capability = Literal[
+    "completion",
+    "embedding",
+    "rerank",
+    "image",
+    "transcription",
+    "speech",
+    "moderation",
+    "tools",
+    "vision",
+    "audio",
+    "files",
+    "thinking",
+    "insert",
+    "prefill",
+]
 
 
 class _Input(BaseModel):

@@ -1161,7 +1161,7 @@ export interface components {
          */
         ChosenModelIn: {
             /** Capabilities */
-            capabilities?: ("completion" | "embedding" | "tools" | "vision" | "thinking" | "insert" | "prefill")[] | null;
+            capabilities?: ("completion" | "embedding" | "rerank" | "image" | "transcription" | "speech" | "moderation" | "tools" | "vision" | "audio" | "files" | "thinking" | "insert" | "prefill")[] | null;
             /**
              * Context Length
              * @default 0
