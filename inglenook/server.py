@@ -30,8 +30,10 @@ from inglenook.accounts.permissions import public
 from inglenook.accounts.service import Accounts
 from inglenook.chat.api import router as chat_router
 from inglenook.chat.service import Chat
-from inglenook.gateway.faces import registry
+from inglenook.gateway.faces import ollama_blobs, registry
 from inglenook.gateway.faces.ollama import OllamaFace
+from inglenook.gateway.faces.ollama import render_error as render_ollama
+from inglenook.gateway.faces.ollama_models import OllamaModels
 from inglenook.gateway.gateway import Gateway
 from inglenook.gateway.ledger import Ledger
 from inglenook.gateway.usage.api import router as usage_router
@@ -73,6 +75,7 @@ ROUTERS = (
     runs_router,
     chat_router,
     usage_router,
+    ollama_blobs.router,
     metrics_router,
     status_router,
 )
@@ -199,9 +202,11 @@ async def _readyz(request: Request) -> Response:
     return Response(b"ok", media_type="text/plain")
 
 
-async def _on_error(_: Request, error: Exception) -> Response:
+async def _on_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, InglenookError)
     status, headers, body = render_error(error)
+    if request.url.path.startswith(ollama_blobs.PREFIX):
+        body = render_ollama(error)
     return Response(body, status, headers)
 
 
@@ -258,7 +263,11 @@ class Listeners:
     def __init__(self, house: House) -> None:
         self._house = house
         self._app = Entrance(
-            build_app(house), house.hosts, base_path=house.settings.base_path, body_limit=house.settings.body_limit
+            build_app(house),
+            house.hosts,
+            base_path=house.settings.base_path,
+            body_limit=house.settings.body_limit,
+            unbounded=(ollama_blobs.PREFIX,),
         )
         self._servers: list[tuple[_Server, asyncio.Task[None]]] = []
 
@@ -281,7 +290,7 @@ class Listeners:
     async def open_ollama(self, port: int) -> None:
         """Serve the Ollama routes, and nothing else, on a port of their own."""
         listener = _bind(self._house.settings.host, port, "--ollama-port")
-        await self._open(_nothing_here, listener, self.table(ollama_only=True), tls=True)
+        await self._open(_OnlyBlobs(self._app), listener, self.table(ollama_only=True), tls=True)
 
     async def close(self) -> None:
         """Stop listening, give requests in flight `GRACE` seconds, and end."""
@@ -301,6 +310,7 @@ class Listeners:
         house = self._house
         ollama = OllamaFace(house.gateway, house.catalogue, house.engine, house.model_store, house.settings)
         routes = ollama.routes(with_root=ollama_only)
+        routes += OllamaModels(ollama.who, house.accounts, house.hub, house.model_store, house.store).routes()
         if not ollama_only:
             routes += registry.routes(house.gateway)
         return WireTable(
@@ -332,6 +342,17 @@ class Listeners:
         task = asyncio.create_task(server.serve(sockets=[listener]))
         await server.listening.wait()
         self._servers.append((server, task))
+
+
+class _OnlyBlobs:
+    """What the Ollama port takes of the framework's side: uploads of blobs, which are too large for the wire."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        blobs = scope["type"] == "lifespan" or scope["path"].startswith(ollama_blobs.PREFIX)
+        await (self._app if blobs else _nothing_here)(scope, receive, send)
 
 
 async def _nothing_here(scope: Scope, receive: Receive, send: Send) -> None:

@@ -27,7 +27,14 @@ class Entrance:
     A reverse proxy may pass the base path on or strip it: both work.
     """
 
-    def __init__(self, app: ASGIApp, hosts: HostPolicy, *, base_path: str, body_limit: int) -> None:
+    def __init__(
+        self, app: ASGIApp, hosts: HostPolicy, *, base_path: str, body_limit: int, unbounded: tuple[str, ...] = ()
+    ) -> None:
+        """
+        Args:
+            unbounded: Beginnings of paths whose routes write bodies to the disk as they come, and look to its room.
+        """
+        self._unbounded = unbounded
         self._app = app
         self._hosts = hosts
         self._base_path = base_path
@@ -47,7 +54,8 @@ class Entrance:
             await answer.refuse(error)
             return
         try:
-            await self._app(scope, self._limited(receive, answer), answer.send)
+            receive = receive if self._may_be_large(scope) else self._limited(receive, answer)
+            await self._app(scope, receive, answer.send)
         except TooLarge:
             if not answer.replaced:
                 raise
@@ -69,9 +77,12 @@ class Entrance:
                 "an administrator can allow it by the setting allowed_hosts"
             )
         length = headers.get("content-length", "0")
-        if length.isdecimal() and int(length) > self._body_limit:
+        if length.isdecimal() and int(length) > self._body_limit and not self._may_be_large(scope):
             return TooLarge(f"the body has {length} bytes, the limit is {self._body_limit}")
         return None
+
+    def _may_be_large(self, scope: Scope) -> bool:
+        return bool(self._unbounded) and scope["path"].startswith(self._unbounded)
 
     def _limited(self, receive: Receive, answer: "_Answer") -> Receive:
         """`receive` that gives no more than the limit, for bodies that do not say their length."""

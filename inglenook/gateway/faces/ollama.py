@@ -109,6 +109,10 @@ class OllamaFace:
             )
         return self._gateway.principal(None)
 
+    def who(self, request: WireRequest) -> Principal:
+        """Who asks, for further routes of the face (`ollama_models`)."""
+        return self._principal(request)
+
     # ---------------------------------------------------------------------------------------------- models
 
     async def _root(self, _: WireRequest, response: WireResponse) -> None:

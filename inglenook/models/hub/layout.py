@@ -130,7 +130,7 @@ class ModelStore:
             DiskFull: nothing was kept.
         """
         target = ModelName.parse(name)
-        facts = {**_facts(inspect(path)), **(config or {})}
+        facts = {**facts_of(inspect(path)), **(config or {})}
         with full_disk(self.root):
             self.blobs.mkdir(parents=True, exist_ok=True)
             weights = self._take(path, how, sha256, hashed, progress)
@@ -352,7 +352,7 @@ def _named_by(path: Path) -> set[str]:
         return set()
 
 
-def _facts(file: ModelFile) -> dict[str, Any]:
+def facts_of(file: ModelFile) -> dict[str, Any]:
     """A config blob as Ollama writes it, and `languages`."""
     return {
         "model_format": "gguf",

@@ -1,0 +1,232 @@
+"""Ollama's routes that change what is here: `/api/pull`, `/api/create`, `/api/copy`, `/api/delete`.
+
+For those who may manage the hub: administrators, and whom they granted it. Blobs are uploaded by `ollama_blobs`, since
+their bodies are too large to be held. Not here: `/api/push`.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import msgspec
+import orjson
+
+from inglenook.accounts import audit
+from inglenook.accounts.principal import Principal, Thing, Verb
+from inglenook.accounts.service import Accounts
+from inglenook.gateway.faces.asking import json_body
+from inglenook.gateway.faces.ollama import render_error
+from inglenook.gateway.wire.routes import WireRequest, WireResponse, WireRoute
+from inglenook.kit.errors import BadInput, InglenookError, NotFound
+from inglenook.models.errors import CannotCarry, InvalidModelName, ModelNotFound
+from inglenook.models.hub.create import Recipe, SampleMessage, create
+from inglenook.models.hub.layout import ModelStore
+from inglenook.models.hub.names import ModelName
+from inglenook.models.hub.service import Hub, Pull
+from inglenook.store.database import Store
+
+_JSON = "application/json; charset=utf-8"
+_NDJSON = "application/x-ndjson"
+#: Fields of `/api/create` that cannot be carried, and why.
+_NOT_HERE = {
+    "template": "Ollama's templates are Go's; a model here is prompted by the template in its own file",
+    "quantize": "quantising is not built; upload a file that is quantised already",
+    "quantization": "quantising is not built; upload a file that is quantised already",
+    "adapters": "adapters cannot be attached",
+    "remote_host": "models of other servers are added under Models, Providers",
+    "draft_files": "draft models are not used",
+}
+Who = Callable[[WireRequest], Principal]
+
+
+class OllamaModels:
+    """Decodes those requests, and answers with Ollama's progress objects.
+
+    Args:
+        who: Tells who asks, as the inference routes do.
+    """
+
+    def __init__(self, who: Who, accounts: Accounts, hub: Hub, model_store: ModelStore, store: Store) -> None:
+        self._who = who
+        self._accounts = accounts
+        self._hub = hub
+        self._models = model_store
+        self._store = store
+
+    def routes(self) -> list[WireRoute]:
+        """The routes."""
+
+        def route(method: str, path: str, handler: Any) -> WireRoute:
+            return WireRoute(method, path, handler, needs="manage hub", render_error=render_error)
+
+        return [
+            route("POST", "/api/pull", self._pull),
+            route("POST", "/api/create", self._create),
+            route("POST", "/api/copy", self._copy),
+            route("DELETE", "/api/delete", self._delete),
+        ]
+
+    def _manager(self, request: WireRequest) -> Principal:
+        principal = self._who(request)
+        self._accounts.grants.require(principal, Verb.MANAGE, Thing("hub"))
+        return principal
+
+    async def _note(self, principal: Principal, act: str, name: str, **facts: Any) -> None:
+        await self._store.write(lambda session: audit.record(session, principal, act, Thing("model", name), **facts))
+
+    async def _pull(self, request: WireRequest, response: WireResponse) -> None:
+        principal = self._manager(request)
+        body = json_body(request)
+        name = _name(body)
+        if body.get("insecure") is True and "://" not in name:
+            name = f"http://{name}"
+        pull = self._hub.start(name)
+        await self._note(principal, "model.pulled", pull.model, source=pull.source)
+        await _tell(_steps(self._hub.watch(pull.id)), body.get("stream") is not False, response)
+
+    async def _create(self, request: WireRequest, response: WireResponse) -> None:
+        principal = self._manager(request)
+        body = json_body(request)
+        name = _name(body)
+        _valid(name, "model")
+        recipe = _recipe(body)
+
+        async def steps(say: Callable[[dict[str, Any]], Awaitable[None]]) -> None:
+            if recipe.base and not recipe.files and not await asyncio.to_thread(self._models.has, recipe.base):
+                async for step in _steps(self._hub.watch(self._hub.start(recipe.base).id)):
+                    if step != {"status": "success"}:
+                        await say(step)
+            said: list[str] = []
+            await asyncio.to_thread(create, self._models, name, recipe, said.append)
+            for status in said:
+                await say({"status": status})
+            await self._note(principal, "model.created", name, base=recipe.base)
+            await say({"status": "success"})
+
+        await _tell(_queued(steps), body.get("stream") is not False, response)
+
+    async def _copy(self, request: WireRequest, response: WireResponse) -> None:
+        principal = self._manager(request)
+        body = json_body(request)
+        source, destination = (str(body.get(field) or "") for field in ("source", "destination"))
+        for field, name in (("source", source), ("destination", destination)):
+            try:
+                ModelName.parse(name)
+            except InvalidModelName:
+                raise BadInput(f'{field} "{name}" is invalid', field=field) from None
+        try:
+            await asyncio.to_thread(self._models.copy, source, destination)
+        except ModelNotFound:
+            raise ModelNotFound(f'model "{source}" not found', field="source") from None
+        await self._note(principal, "model.copied", destination, source=source)
+        response.send(200, b"", "")
+
+    async def _delete(self, request: WireRequest, response: WireResponse) -> None:
+        principal = self._manager(request)
+        name = _name(json_body(request))
+        try:
+            ModelName.parse(name)
+        except InvalidModelName:
+            raise BadInput(f'name "{name}" is invalid', field="model") from None
+        try:
+            await asyncio.to_thread(self._models.delete, name)
+        except NotFound:
+            raise ModelNotFound(f"model '{name}' not found", field="model") from None
+        await self._note(principal, "model.deleted", name)
+        response.send(200, b"", "")
+
+
+def _name(body: dict[str, Any]) -> str:
+    name = body.get("model") or body.get("name")
+    if not isinstance(name, str) or not name.strip():
+        raise BadInput("model is required", field="model")
+    return name.strip()
+
+
+def _valid(name: str, field: str) -> None:
+    try:
+        ModelName.parse(name)
+    except InvalidModelName as error:
+        raise InvalidModelName(error.message, field=field) from None
+
+
+def _recipe(body: dict[str, Any]) -> Recipe:
+    for field, why in _NOT_HERE.items():
+        if body.get(field):
+            raise CannotCarry(f"field '{field}' cannot be carried: {why}; leave it out", field=field)
+    licenses = body.get("license") or []
+    given = {
+        "base": body.get("from") or "",
+        "files": body.get("files") or {},
+        "system": body.get("system") or "",
+        "license": [licenses] if isinstance(licenses, str) else licenses,
+        "parameters": body.get("parameters") or {},
+    }
+    try:
+        messages = msgspec.convert(body.get("messages") or [], list[SampleMessage])
+        return msgspec.structs.replace(msgspec.convert(given, Recipe), messages=messages)
+    except msgspec.ValidationError as error:
+        raise BadInput(str(error)) from None
+
+
+async def _steps(pulls: AsyncIterator[Pull]) -> AsyncIterator[dict[str, Any]]:
+    """A pull's steps as progress objects.
+
+    Raises:
+        InglenookError: it failed.
+    """
+    async for pull in pulls:
+        if pull.status == "failed":
+            raise InglenookError(pull.error or "the pull failed")
+        if pull.status == "cancelled":
+            raise InglenookError("the pull was stopped")
+        if pull.status == "done":
+            yield {"status": "success"}
+        else:
+            step: dict[str, Any] = {"status": pull.message}
+            if pull.digest:
+                step |= {"digest": pull.digest, "total": pull.total, "completed": pull.completed}
+            yield step
+
+
+async def _queued(
+    work: Callable[[Callable[[dict[str, Any]], Awaitable[None]]], Awaitable[None]],
+) -> AsyncIterator[dict[str, Any]]:
+    """What `work` says, as it says it; it is cancelled when nobody reads on."""
+    said: asyncio.Queue[dict[str, Any] | None] = asyncio.Queue()
+
+    async def run() -> None:
+        try:
+            await work(said.put)
+        finally:
+            said.put_nowait(None)
+
+    task = asyncio.create_task(run())
+    try:
+        while (step := await said.get()) is not None:
+            yield step
+        await task
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def _tell(steps: AsyncIterator[dict[str, Any]], streamed: bool, response: WireResponse) -> None:
+    """Answer with progress objects, a line each, or with the last one alone.
+
+    What fails before the first line is an error of its own; after it, as with Ollama, a line that says so.
+    """
+    if not streamed:
+        async for _ in steps:
+            pass
+        response.send(200, orjson.dumps({"status": "success"}), _JSON)
+        return
+    first = await anext(aiter(steps))
+    response.start(200, _NDJSON)
+    await response.write(orjson.dumps(first) + b"\n")
+    try:
+        async for step in steps:
+            await response.write(orjson.dumps(step) + b"\n")
+    except InglenookError as error:
+        await response.write(render_error(error) + b"\n")
+    response.end()
