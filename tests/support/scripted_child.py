@@ -1,8 +1,8 @@
 """A child of the engine that says what a test tells it, in the frame of a real one.
 
 What a chat's last message says is what happens: `quick` is answered at once, `slow` begins after a second, `hang`
-never begins, `garbage` is no stream, `broken` stops in the middle. `/slots` tells of as many slots at work as `slow`
-answers are on their way, as llama.cpp would of long prompts.
+never begins, `seize` stops everything, `garbage` is no stream, `broken` stops in the middle. `/slots` tells of as many
+slots at work as `slow` answers are on their way, as llama.cpp would of long prompts.
 """
 
 import json
@@ -41,17 +41,21 @@ def chunk(**choice: Any) -> bytes:
 
 class _Handler(BaseHTTPRequestHandler):
     working = 0
+    seized = False
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class names it
         pass
 
     def do_GET(self) -> None:
+        if _Handler.seized:
+            threading.Event().wait()
         self.answer(json.dumps([{"is_processing": n < _Handler.working} for n in range(4)]).encode())
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["content-length"])))
         said = body["messages"][-1]["content"]
-        if said == "hang":
+        _Handler.seized |= said == "seize"
+        if said == "hang" or _Handler.seized:
             threading.Event().wait()
         if said == "slow":
             _Handler.working += 1

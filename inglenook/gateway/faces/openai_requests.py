@@ -307,6 +307,8 @@ def decode_completion(body: dict[str, Any]) -> CompletionRequest:
     """A body of `/v1/completions`: one prompt or several, each text or tokens."""
     read = read_as(body, _CompletionBody)
     prompt, *others = _prompts(read.prompt)
+    if not (prompt or others or read.suffix):
+        raise BadInput("prompt must not be empty: there is nothing to go on with", field="prompt")
     sampling = read.sampling()
     if read.logprobs is not None:
         if not 0 <= read.logprobs <= 20:

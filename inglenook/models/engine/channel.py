@@ -1,6 +1,7 @@
 """Talking HTTP to the process of a lease."""
 
 import asyncio
+import time
 from contextlib import suppress
 from typing import Any
 
@@ -14,10 +15,12 @@ from inglenook.models.engine.wire import chat_body, error_of
 
 #: Seconds without an answer's first byte after which we look whether the child still works on it.
 HANG_CHECK = 20.0
+#: Seconds after which a child that says nothing at all is given up: more than a batch of a prompt takes on any machine
+#: that is of use. An input that keeps llama.cpp busy for ever is silent, and keeps everybody else waiting.
+SILENCE = 300.0
 
 #: The child is our own and may have long prompts before ours: patience, with `HANG_CHECK` on watch.
 _TIMEOUTS = Timeouts(connect=5, first_byte=3600, idle=600)
-_BRIEF = Timeouts(connect=5, first_byte=20, idle=20)
 
 
 class Channel:
@@ -66,7 +69,7 @@ class Channel:
 
     async def render(self, request: ChatRequest, messages: list[Message]) -> str:
         """The prompt of a chat."""
-        body = chat_body(request, messages, {})
+        body = chat_body(request, messages, {}, context=self.lease.context)
         return str((await self.ask("/apply-template", body))["prompt"])
 
     async def tokenize(self, text: str, *, special: bool = True) -> list[int]:
@@ -83,29 +86,41 @@ class Channel:
     async def _watched(self, request: "asyncio.Future[Response]") -> Response:
         """Wait for the head; look every now and then whether the child still works on anything of ours."""
         suspicions = 0
-        self.lease.instance.awaited += 1
+        name, instance = self.lease.source.name, self.lease.instance
+        instance.awaited += 1
         try:
             while True:
+                if instance.silent_since is None:
+                    instance.silent_since = time.monotonic()
                 done, _ = await asyncio.wait({request}, timeout=HANG_CHECK)
                 if done:
+                    instance.heard()
                     return request.result()
                 suspicions = suspicions + 1 if await self._seems_stuck() else 0
                 if suspicions >= 2:
                     await self.lease.child.stop()
                     raise UpstreamTimeout(
-                        f"model {self.lease.source.name} began no answer in {2 * HANG_CHECK:g} s without working on "
-                        "one; its chat template may not come to an end for this chat; its process was ended"
+                        f"model {name} began no answer in {2 * HANG_CHECK:g} s without working on one; its chat "
+                        "template, or the schema of the answer, may not come to an end; its process was ended"
+                    )
+                if instance.silent_since and time.monotonic() - instance.silent_since > SILENCE:
+                    await self.lease.child.stop()
+                    raise UpstreamTimeout(
+                        f"model {name} gave no sign of life for {SILENCE:g} s; an input may keep it busy for ever; "
+                        "its process was ended, the next call loads it again"
                     )
         finally:
-            self.lease.instance.awaited -= 1
+            instance.awaited -= 1
 
     async def _seems_stuck(self) -> bool:
         """Whether fewer slots work than answers are waited for: one of them hangs before its slot. Beside answers that
         are being written this may go unseen for as long. A child too busy with a long prompt to say so is not stuck."""
         url = Url.parse(self.lease.child.origin + "/slots")
+        brief = Timeouts(connect=5, first_byte=HANG_CHECK, idle=HANG_CHECK)
         with suppress(UpstreamFailed, msgspec.MsgspecError):
-            async with await self._http.request("GET", url, self._headers, timeouts=_BRIEF, trusted=True) as response:
+            async with await self._http.request("GET", url, self._headers, timeouts=brief, trusted=True) as response:
                 slots = msgspec.json.decode(await response.read(1 << 20))
+                self.lease.instance.heard()
                 if response.status == 200 and isinstance(slots, list):
                     working = sum(slot.get("is_processing", False) for slot in slots)
                     return bool(working < min(self.lease.instance.awaited, len(slots)))

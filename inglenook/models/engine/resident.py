@@ -48,8 +48,14 @@ class House(Protocol):
 
 
 class Instance(Struct, eq=False):
-    """One loaded process. `memory` is the most it was seen to take, in bytes; `busy` counts leases, `awaited` requests
-    whose answer has not begun."""
+    """One loaded process.
+
+    Attributes:
+        memory: The most it was seen to take, in bytes.
+        busy: How many leases there are.
+        awaited: Requests whose answer has not begun.
+        silent_since: When something was asked of it, by the monotonic clock, if it has given no sign of life since.
+    """
 
     child: Child
     plan: Plan
@@ -58,6 +64,11 @@ class Instance(Struct, eq=False):
     load_ms: float
     busy: int = 0
     awaited: int = 0
+    silent_since: float | None = None
+
+    def heard(self) -> None:
+        """It gave a sign of life."""
+        self.silent_since = None
 
 
 class Lease:

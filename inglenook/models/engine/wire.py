@@ -39,11 +39,15 @@ _OPTIONS = {
     },
 }  # fmt: skip
 _RANDOM_SEED = 0xFFFF_FFFF
+#: Larger than any context, and small enough for llama.cpp's integers.
+_MOST_TOKENS = 1 << 30
 
 
-def chat_body(request: ChatRequest, messages: list[Message], defaults: dict[str, Any]) -> dict[str, Any]:
-    """A body for `/v1/chat/completions`; `defaults` are the model's own options."""
-    body = _sampling(request.sampling, defaults)
+def chat_body(
+    request: ChatRequest, messages: list[Message], defaults: dict[str, Any], *, context: int
+) -> dict[str, Any]:
+    """A body for `/v1/chat/completions`; `defaults` are the model's own options, `context` its tokens."""
+    body = _sampling(request.sampling, defaults, context)
     body |= {
         "messages": [_message(message) for message in messages],
         "stream": True,
@@ -80,10 +84,10 @@ def chat_body(request: ChatRequest, messages: list[Message], defaults: dict[str,
 
 
 def completion_body(
-    request: CompletionRequest, prompt: str | list[int], defaults: dict[str, Any]
+    request: CompletionRequest, prompt: str | list[int], defaults: dict[str, Any], *, context: int
 ) -> tuple[str, dict[str, Any]]:
     """Path and body for a completion: `/completion`, or `/infill` when there is a suffix."""
-    body = _sampling(request.sampling, defaults)
+    body = _sampling(request.sampling, defaults, context)
     if "max_tokens" in body:
         body["n_predict"] = body.pop("max_tokens")
     if request.sampling.logprobs or request.sampling.top_logprobs:
@@ -96,7 +100,7 @@ def completion_body(
     return "/completion", {**body, "prompt": prompt}
 
 
-def _sampling(sampling: Sampling, defaults: dict[str, Any]) -> dict[str, Any]:
+def _sampling(sampling: Sampling, defaults: dict[str, Any], context: int) -> dict[str, Any]:
     body: dict[str, Any] = {_OPTIONS[name]: value for name, value in defaults.items() if name in _OPTIONS}
     for name in (*_OPTIONS.values(), "n", "logit_bias"):
         value = getattr(sampling, name)
@@ -104,10 +108,18 @@ def _sampling(sampling: Sampling, defaults: dict[str, Any]) -> dict[str, Any]:
             body[name] = value
     if body.get("max_tokens", 0) < 0:
         del body["max_tokens"]  # until the context is full
+    if "max_tokens" in body:
+        body["max_tokens"] = min(body["max_tokens"], _MOST_TOKENS)
+    if "repeat_last_n" in body:
+        # -1 means all there are. llama.cpp would set memory aside for any number.
+        last = body["repeat_last_n"]
+        body["repeat_last_n"] = min(last, context) if last >= 0 else context
     if body.get("seed") is not None and not 0 <= body["seed"] < _RANDOM_SEED:
         body["seed"] = _RANDOM_SEED if body["seed"] < 0 else body["seed"] % _RANDOM_SEED
     if isinstance(body.get("stop"), str):
         body["stop"] = [body["stop"]]
+    if "stop" in body:
+        body["stop"] = [stop for stop in body["stop"] if stop]  # an empty one would end every answer at once
     return body
 
 
@@ -150,6 +162,10 @@ class PromptTooLong(ContextTooLong):
         )
 
 
+#: What llama.cpp says before the reason, which is of no use to anybody.
+_PREAMBLE = "Unable to generate parser for this template. Automatic parser generation failed: "
+
+
 class _Error(Struct):
     message: str = ""
     type: str = ""
@@ -176,7 +192,7 @@ def _error(status: int, error: _Error, name: str) -> InglenookError:
     if status == 503:
         return Unavailable(f"model {name} is not ready: {error.message}")
     if status in (400, 404, 501) or error.type in ("invalid_request_error", "not_supported_error"):
-        return BadInput(f"model {name} refused the request: {error.message}")
+        return BadInput(f"model {name} refused the request: {error.message.removeprefix(_PREAMBLE)}")
     return UpstreamFailed(f"model {name} failed: {error.message or f'status {status}'}")
 
 

@@ -12,22 +12,26 @@ from typing import Any, ClassVar
 from inglenook.kit.errors import BadInput, NotFound, UpstreamFailed
 from inglenook.kit.http.pool import HttpPool, Response
 from inglenook.models.calls import (
+    AudioPart,
     ChatRequest,
     CompletionRequest,
     EmbeddingRequest,
     Event,
+    FilePart,
     Finished,
     ImagePart,
     LocalOptions,
     Message,
     Notice,
     Operation,
+    TextPart,
     Timings,
     Usage,
     Vectors,
 )
 from inglenook.models.engine.channel import Channel
 from inglenook.models.engine.fit import Fitted, fit
+from inglenook.models.engine.schema import check_schema
 from inglenook.models.engine.service import Engine
 from inglenook.models.engine.source import Source
 from inglenook.models.engine.vectors import embed
@@ -41,6 +45,8 @@ from inglenook.models.engine.wire import (
 from inglenook.models.providers.base import USUAL, Job, ModelFacts, ProviderKind, ProviderParts, not_offered
 from inglenook.models.providers.prompts import in_turn, single
 
+#: What a message may hold that no model here understands.
+_PARTS = {ImagePart: "images", FilePart: "files", AudioPart: "sound"}
 #: Tokens left for the answer when a prompt has to be cut.
 _ROOM = 512
 
@@ -136,7 +142,7 @@ class LocalProvider:
                 async for event in events:
                     yield event
             return
-        body = chat_body(request, messages, source.params)
+        body = chat_body(request, messages, source.params, context=channel.lease.context)
         try:
             response = await channel.post("/v1/chat/completions", body)
         except PromptTooLong as error:
@@ -145,7 +151,8 @@ class LocalProvider:
             fitted = await self._fit(channel, request, messages, error)
             messages = fitted.messages
             yield _truncated(error, fitted.tokens, fitted.dropped)
-            response = await channel.post("/v1/chat/completions", chat_body(request, messages, source.params))
+            body = chat_body(request, messages, source.params, context=channel.lease.context)
+            response = await channel.post("/v1/chat/completions", body)
         stream = ChatStream(source.name, top=request.sampling.top_logprobs or 0)
         async with aclosing(_answer(channel, response, stream)) as events:
             async for event in events:
@@ -186,7 +193,7 @@ class LocalProvider:
         self, channel: Channel, request: CompletionRequest, prompt: str | list[int]
     ) -> AsyncGenerator[Event, None]:
         source = channel.lease.source
-        path, body = completion_body(request, prompt, source.params)
+        path, body = completion_body(request, prompt, source.params, context=channel.lease.context)
         try:
             response = await channel.post(path, body)
         except PromptTooLong as error:
@@ -196,7 +203,8 @@ class LocalProvider:
             kept = error.context_length - _room(error.context_length, request.sampling.max_tokens)
             prompt = tokens[-kept:]
             yield _truncated(error, len(prompt), 0)
-            response = await channel.post(*completion_body(request, prompt, source.params))
+            path, body = completion_body(request, prompt, source.params, context=channel.lease.context)
+            response = await channel.post(path, body)
         stream = CompletionStream(source.name, top=request.sampling.top_logprobs or 0)
         async with aclosing(_answer(channel, response, stream)) as events:
             async for event in events:
@@ -235,6 +243,7 @@ async def _answer(
     async with response:
         try:
             async for data in response:
+                channel.lease.instance.heard()
                 for event in stream.feed(data):
                     yield event
         except UpstreamFailed as error:
@@ -266,15 +275,21 @@ def _check(source: Source, request: ChatRequest | CompletionRequest | EmbeddingR
     if file.embeds:
         what = "chat" if isinstance(request, ChatRequest) else "generate"
         raise BadInput(f"{source.name} does not support {what}; it makes embeddings", field="model")
+    if request.response_format is not None and request.response_format.schema is not None:
+        check_schema(request.response_format.schema, "response_format")
     if isinstance(request, CompletionRequest):
         if request.suffix is not None and "insert" not in file.capabilities:
             raise BadInput(f"{source.name} does not support insert", field="suffix")
         return
     if request.tools and "tools" not in file.capabilities:
         raise BadInput(f"{source.name} does not support tools", field="tools")
+    check_schema([tool.parameters for tool in request.tools], "tools")
     for number, message in enumerate(request.messages):
-        if not isinstance(message.content, str) and any(isinstance(part, ImagePart) for part in message.content):
-            raise BadInput(f"{source.name} does not support images", field=f"messages[{number}].content")
+        for part in () if isinstance(message.content, str) else message.content:
+            if not isinstance(part, TextPart):
+                raise BadInput(
+                    f"{source.name} does not support {_PARTS[type(part)]}", field=f"messages[{number}].content"
+                )
 
 
 def _is_empty(request: ChatRequest | CompletionRequest | EmbeddingRequest) -> bool:

@@ -308,6 +308,7 @@ async def test_several_prompts_and_tokens(client: httpx.AsyncClient, desk: Desk)
     assert desk.fake.jobs[-1].request.prompt == [7, 8]
     for wrong, param in (
         ([], "prompt"),
+        ("", "prompt"),
         ([1, "a"], "prompt[0]"),
         ([["a"]], "prompt[0]"),
         ([True], "prompt[0]"),

@@ -150,7 +150,9 @@ def test_a_chats_body() -> None:
         Message(role="assistant", reasoning="r", tool_calls=[ToolCall(id="1", name="f", arguments="{}")]),
         Message(role="tool", tool_call_id="1", content="done"),
     ]
-    body = chat_body(request, messages, {"temperature": 0.9, "top_k": 5, "num_predict": 7, "num_ctx": 9, "stop": "y"})
+    body = chat_body(
+        request, messages, {"temperature": 0.9, "top_k": 5, "num_predict": 7, "num_ctx": 9, "stop": "y"}, context=512
+    )
     assert (body["temperature"], body["top_k"], body["stop"], body["seed"]) == (0.0, 5, ["x"], 0xFFFFFFFF)
     assert "max_tokens" not in body
     assert "num_ctx" not in body
@@ -167,7 +169,22 @@ def test_a_chats_body() -> None:
 
 
 def test_a_completions_path_and_body() -> None:
-    path, body = completion_body(CompletionRequest(prompt="p", sampling=Sampling(max_tokens=3)), [1, 2], {})
+    path, body = completion_body(
+        CompletionRequest(prompt="p", sampling=Sampling(max_tokens=3)), [1, 2], {}, context=512
+    )
     assert (path, body["prompt"], body["n_predict"], body["stream"]) == ("/completion", [1, 2], 3, True)
-    path, body = completion_body(CompletionRequest(prompt="p", suffix="s"), "p", {})
+    path, body = completion_body(CompletionRequest(prompt="p", suffix="s"), "p", {}, context=512)
     assert (path, body["input_prefix"], body["input_suffix"]) == ("/infill", "p", "s")
+
+
+def test_numbers_that_make_no_sense_are_made_bearable() -> None:
+    def body(**given: object) -> dict[str, object]:
+        sampling = msgspec.convert(given, Sampling)
+        return chat_body(ChatRequest(messages=[], sampling=sampling), [], {"repeat_last_n": 7}, context=512)
+
+    assert body()["repeat_last_n"] == 7
+    assert body(repeat_last_n=2_000_000_000)["repeat_last_n"] == 512
+    assert body(repeat_last_n=-1)["repeat_last_n"] == 512
+    assert body(repeat_last_n=64)["repeat_last_n"] == 64
+    assert body(max_tokens=10**30)["max_tokens"] == 1 << 30
+    assert body(stop=["", "x", ""])["stop"] == ["x"]

@@ -13,6 +13,7 @@ from msgspec import structs
 from inglenook.kit.errors import BadInput, UpstreamFailed, UpstreamTimeout
 from inglenook.kit.http.pool import Url
 from inglenook.models.calls import (
+    AudioPart,
     ChatRequest,
     CompletionRequest,
     EmbeddingRequest,
@@ -204,8 +205,23 @@ async def test_structured_output_fits_its_schema(local: LocalProvider, install: 
 async def test_a_bad_schema_is_the_callers_fault(local: LocalProvider, install: Install) -> None:
     request = _chat("hi")
     request.response_format = ResponseFormat(kind="json_schema", schema={"type": "bogus"})
-    with pytest.raises(BadInput, match="bogus"):
+    with pytest.raises(BadInput, match=r"refused the request: JSON schema error.*bogus"):
         await ask(local, install(), request)
+
+
+async def test_a_schema_that_would_keep_everybody_waiting_is_refused(
+    local: LocalProvider, install: Install, engine: Engine
+) -> None:
+    endless = {"type": "string", "pattern": "^(a?){200}$"}
+    for request in (_chat("hi"), CompletionRequest(prompt="hi")):
+        request.response_format = ResponseFormat(kind="json_schema", schema=endless)
+        with pytest.raises(BadInput, match="simplify it"):
+            await ask(local, install(), request)
+    tools = _chat("hi")
+    tools.tools = [ToolSpec(name="f", parameters={"type": "object", "properties": {"a": endless}})]
+    with pytest.raises(BadInput, match="simplify it"):
+        await ask(local, install("able", tokenizer__chat_template=TOOLS), tools)
+    assert engine.status() == []
 
 
 async def test_several_answers(local: LocalProvider, install: Install) -> None:
@@ -286,6 +302,7 @@ async def test_tools_and_their_results_reach_the_template(local: LocalProvider, 
             ChatRequest(messages=[Message(role="user", content=[ImagePart(media_type="image/png", data="")])]),
             "does not support images",
         ),
+        (ChatRequest(messages=[Message(role="user", content=[AudioPart("wav", "")])]), "does not support sound"),
     ],
 )
 async def test_what_a_model_cannot_do_is_refused_before_it_loads(
@@ -416,7 +433,7 @@ async def test_a_template_that_loops_for_one_chat_only_is_found(
     trap = "{% if messages[0]['content'] == 'open sesame' %}" + loop + "{% endif %}" + CHATML
     name = install(tokenizer__chat_template=trap)
     assert of(Finished, await ask(local, name, _chat("hi")))
-    with pytest.raises(UpstreamTimeout, match="chat template may not come to an end"):
+    with pytest.raises(UpstreamTimeout, match=r"chat template, .* may not come to an end"):
         await ask(local, name, _chat("open sesame"))
     await until(engine, lambda: not any(model.pid for model in engine.status()))
     assert of(Finished, await ask(local, name, _chat("hi")))
