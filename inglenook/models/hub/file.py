@@ -6,6 +6,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from inglenook.kit.errors import BadInput
+from inglenook.models.errors import BadModelFile
 from inglenook.models.hub.base import Scheme, Source, Step, Tools
 from inglenook.models.hub.download import demand_room
 from inglenook.models.hub.files import to_the_end
@@ -35,7 +36,7 @@ class FileSource(Struct, frozen=True):
 
         def copy() -> StoredModel:
             if not self.path.is_file():
-                raise BadInput(f"there is no file {self.path} on the server's machine", field="source")
+                raise BadModelFile(f"there is no file {self.path} on the server's machine", field="source")
             demand_room(tools.models.root, self.path.stat().st_size)
             return tools.models.import_gguf(self.path, self.name, progress=progress)
 

@@ -30,6 +30,7 @@ async def test_a_file_of_this_machine_is_copied(hub: Hub, models: ModelStore, we
 async def test_a_missing_file_is_told(hub: Hub, tmp_path: Path) -> None:
     failed = await hub.wait(hub.start(f"file:{tmp_path}/none.gguf").id)
     assert (failed.status, failed.error_code) == ("failed", "bad_model_file")
+    assert f"there is no file {tmp_path}/none.gguf" in str(failed.error)
     assert failed.ended_at is not None
 
 
