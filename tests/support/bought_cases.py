@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from msgspec import Struct, field, structs
 
-from inglenook.kit.errors import InglenookError, Unavailable
+from inglenook.kit.errors import InglenookError, Unavailable, UpstreamTimeout
 from tests.support.bought import KEY, converse_events, frame, named_events, plain_events
 from tests.support.upstream import Answerer, Asked
 
@@ -191,4 +191,39 @@ BEDROCK = Case(
     proof=lambda key: ("authorization", f"Bearer {key}"),
 )
 
-CASES = [ANTHROPIC, GEMINI, VERTEX_GEMINI, VERTEX_CLAUDE, BEDROCK]
+
+# ---------------------------------------------------------------------------------------------------- Cohere
+
+
+def cohere_text(text: str) -> dict[str, Any]:
+    return {"type": "content-delta", "index": 0, "delta": {"message": {"content": {"text": text}}}}
+
+
+def cohere_end(reason: str = "COMPLETE", **delta: Any) -> dict[str, Any]:
+    usage = {
+        "billed_units": {"input_tokens": 9, "output_tokens": 3},
+        "tokens": {"input_tokens": 70, "output_tokens": 3},
+    }
+    return {"type": "message-end", "delta": {"finish_reason": reason, "usage": usage, **delta}}
+
+
+_CONTENT = {"type": "text", "text": ""}
+COHERE = Case(
+    kind="cohere",
+    settings=lambda url: {"base_url": url, "api_key": KEY},
+    path="/v2/chat",
+    first=named_events(
+        {"type": "message-start", "id": "m", "delta": {"message": {"role": "assistant", "content": []}}},
+        {"type": "content-start", "index": 0, "delta": {"message": {"content": _CONTENT}}},
+        cohere_text("Grüß "),
+    ),
+    rest=named_events(cohere_text("Gott 你"), cohere_text("好"), {"type": "content-end", "index": 0}, cohere_end())
+    + b"data: [DONE]\n\n",
+    nonsense=b"event: content-delta\ndata: {nonsense\n\n",
+    broken=named_events(cohere_end("TIMEOUT")),
+    broken_as=UpstreamTimeout,
+    refusal=lambda said: {"id": "x", "message": said},
+    proof=lambda key: ("authorization", f"Bearer {key}"),
+)
+
+CASES = [ANTHROPIC, GEMINI, VERTEX_GEMINI, VERTEX_CLAUDE, BEDROCK, COHERE]

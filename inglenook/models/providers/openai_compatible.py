@@ -18,7 +18,7 @@ VENDOR = Vendor(
     needs_key=False,
     paths=paths(
         *("chat", "completions", "embeddings", "responses", "images"),
-        *("transcriptions", "translations", "speech", "moderations"),
+        *("transcriptions", "translations", "speech", "moderations", "rerank"),
     ),
 )
 

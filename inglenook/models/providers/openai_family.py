@@ -30,6 +30,8 @@ from inglenook.models.calls import (
     Passthrough,
     Raw,
     RawHead,
+    RerankRequest,
+    Scores,
     SpeechRequest,
     TranscriptionRequest,
     Usage,
@@ -39,7 +41,7 @@ from inglenook.models.profiles.base import Profile, fitted
 from inglenook.models.providers.base import Job, ModelFacts, not_offered
 from inglenook.models.providers.endpoint import Endpoint, EndpointSettings, must_stream
 from inglenook.models.providers.openai_vendor import Vendor
-from inglenook.models.providers.wires import multipart, openai, openai_media
+from inglenook.models.providers.wires import multipart, openai, openai_media, rerank
 from inglenook.models.providers.wires.openai_answers import AnswerStream, read_embeddings
 from inglenook.models.providers.wires.openai_models import judged, read_models
 from inglenook.models.providers.wires.openai_responses import ResponsesStream, responses_body
@@ -268,6 +270,14 @@ class OpenAIFamily:
         for event in read_embeddings(await self._ask("openai.embeddings", job, body), len(request.inputs)):
             yield event
 
+    async def _rank(self, job: Job, request: RerankRequest) -> AsyncGenerator[Event, None]:
+        if not request.documents:
+            yield Scores([])
+            return
+        body = rerank.rerank_body(job.model, request)
+        for event in rerank.read_ranking(await self._ask(rerank.WIRE, job, body), len(request.documents)):
+            yield event
+
     async def _draw(self, job: Job, request: ImageRequest) -> AsyncGenerator[Event, None]:
         body = openai_media.image_body(job.model, request)
         for event in openai_media.read_images(await self._ask("openai.images", job, body)):
@@ -389,11 +399,13 @@ _COUNTS: dict[str, Callable[[Passthrough, bytes], Usage | None]] = {
     "openai.transcriptions": lambda _, data: openai_media.transcript_usage(data),
     "openai.translations": lambda _, data: openai_media.transcript_usage(data),
     "openai.speech": _spoken,
+    rerank.WIRE: lambda _, data: rerank.usage_in_ranking(data),
 }
 _ANSWERS: dict[type[Any], Callable[[OpenAIFamily, Job, Any], AsyncGenerator[Event, None]]] = {
     ChatRequest: OpenAIFamily._chat,
     CompletionRequest: OpenAIFamily._complete,
     EmbeddingRequest: OpenAIFamily._embed,
+    RerankRequest: OpenAIFamily._rank,
     ImageRequest: OpenAIFamily._draw,
     TranscriptionRequest: OpenAIFamily._hear,
     SpeechRequest: OpenAIFamily._speak,

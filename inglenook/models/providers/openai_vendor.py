@@ -26,12 +26,14 @@ _PATHS = {
     "openai.translations": ("/audio/translations", Operation.TRANSCRIPTION),
     "openai.speech": ("/audio/speech", Operation.SPEECH),
     "openai.moderations": ("/moderations", Operation.MODERATION),
+    "rerank": ("/rerank", Operation.RERANK),
 }
 
 
 def paths(*names: str) -> dict[str, str]:
-    """The usual places of protocols, `openai.` left out: `paths("chat", "embeddings")`."""
-    return {f"openai.{name}": _PATHS[f"openai.{name}"][0] for name in names}
+    """The usual places of protocols, `openai.` left out: `paths("chat", "embeddings", "rerank")`."""
+    whole = [name if name in _PATHS else f"openai.{name}" for name in names]
+    return {name: _PATHS[name][0] for name in whole}
 
 
 def bearer(key: str) -> Mapping[str, str]:

@@ -25,6 +25,9 @@ BUILT_IN = {
     "bedrock": "inglenook.models.providers.bedrock:KIND",
     "gemini": "inglenook.models.providers.gemini:KIND",
     "vertex": "inglenook.models.providers.vertex:KIND",
+    "cohere": "inglenook.models.providers.cohere:KIND",
+    "jina": "inglenook.models.providers.jina:KIND",
+    "voyage": "inglenook.models.providers.voyage:KIND",
     "openai-compatible": "inglenook.models.providers.openai_compatible:KIND",
     "fake": "inglenook.models.providers.fake:KIND",
 }

@@ -5,7 +5,7 @@ import math
 from typing import Any
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, field
 
 from inglenook.kit.errors import UpstreamFailed
 from inglenook.models.calls import EmbeddingRequest, RerankRequest, Score
@@ -67,7 +67,7 @@ def rerank_body(model: str, request: RerankRequest) -> dict[str, Any]:
 
 
 class _ByType(Struct):
-    float: list[list[float]]
+    vectors: list[list[float]] = field(name="float")
 
 
 class _Embeddings(Struct, rename={"input_text_token_count": "inputTextTokenCount"}):
@@ -99,7 +99,7 @@ def read_embeddings(body: bytes, count: int, told: bytes) -> Embedded:
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise UpstreamFailed(f"the provider sent malformed embeddings: {error}") from None
     many = answer.embeddings
-    vectors = many.float if isinstance(many, _ByType) else many or []
+    vectors = many.vectors if isinstance(many, _ByType) else many or []
     if answer.embedding is not None:
         vectors = [answer.embedding]
     if len(vectors) != count or not all(vector and math.isfinite(sum(vector)) for vector in vectors):
