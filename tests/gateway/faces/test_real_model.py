@@ -4,14 +4,17 @@ import asyncio
 import json
 import math
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx
 import ollama
 import openai
+import psutil
 import pytest
 
+from inglenook.accounts.service import Accounts
 from inglenook.gateway.faces.ollama import OllamaFace
 from inglenook.gateway.faces.registry import routes
 from inglenook.gateway.gateway import Gateway
@@ -34,21 +37,29 @@ TELL = "Tell a long story about a fox."
 
 @pytest.fixture
 async def client(desk: Desk, tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
+    async with open_client(desk, Settings(data=tmp_path, context_length=1024, parallel=2)) as client:
+        yield client
+
+
+@asynccontextmanager
+async def open_client(desk: Desk, settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
     gguf = starter_gguf()
-    settings = Settings(data=tmp_path, context_length=1024, parallel=2)
     model_store = ModelStore(settings.models_dir)
     await asyncio.to_thread(model_store.import_gguf, gguf, M)
     pool = HttpPool()
     engine = Engine(settings, model_store)
-    catalogue = Catalogue(desk.store, Secrets(tmp_path), model_store, ProviderParts(http=pool, engine=engine))
+    catalogue = Catalogue(desk.store, Secrets(settings.data), model_store, ProviderParts(http=pool, engine=engine))
     await catalogue.start()
     await catalogue.rescan()
-    gateway = Gateway(desk.accounts, catalogue, desk.ledger)
+    accounts = Accounts(desk.store, Secrets(settings.data))  # the desk's gateway has sections of its own in the other
+    await accounts.start()
+    gateway = Gateway(accounts, catalogue, desk.ledger)
     ollama_face = OllamaFace(gateway, catalogue, engine, model_store, settings)
     async with open_wire([*routes(gateway), *ollama_face.routes()]) as opened:
         opened.timeout = httpx.Timeout(120)
         opened.headers["authorization"] = f"Bearer {desk.key}"
         yield opened
+    await accounts.stop()
     await engine.stop()
     await catalogue.stop()
     await pool.close()
@@ -235,3 +246,61 @@ async def test_leaving_frees_the_model(client: httpx.AsyncClient, desk: Desk) ->
     cancelled = [entry for entry in await desk.ledger.entries() if entry.status == "cancelled"]
     assert len(cancelled) == 4
     assert all(entry.estimated and entry.input_tokens > 0 for entry in cancelled)
+
+
+async def test_chats_at_once_are_not_mixed(client: httpx.AsyncClient) -> None:
+    options = {"num_predict": 30, "temperature": 0}
+
+    async def tell(number: int) -> str:
+        answer = await post(
+            client, "/api/chat", chat(f"Tell me about the number {number}.", stream=False, options=options)
+        )
+        content: str = answer["message"]["content"]
+        return content
+
+    alone = [await tell(number) for number in range(6)]
+    assert await asyncio.gather(*[tell(number) for number in range(6)]) == alone
+    assert len(set(alone)) > 3
+
+
+async def test_more_callers_than_the_queue_holds_are_told_to_come_back(desk: Desk, tmp_path: Path) -> None:
+    async with open_client(desk, Settings(data=tmp_path, max_queue=2, parallel=2)) as client:
+        body = chat(stream=False, options={"num_predict": 3})
+        answers = await asyncio.gather(*[client.post("/api/chat", json=body) for _ in range(30)])
+        assert {answer.status_code for answer in answers} == {200, 503}
+        refused = [answer for answer in answers if answer.status_code == 503]
+        assert len(refused) >= 20
+        assert refused[0].json() == {"error": "server busy, please try again.  maximum pending requests exceeded"}
+        assert refused[0].headers["retry-after"]
+
+
+async def test_another_context_reloads_once_and_a_killed_worker_is_replaced(client: httpx.AsyncClient) -> None:
+    async def generate(**more: Any) -> Any:
+        options = {"num_predict": 2, **more.pop("options", {})}
+        return await post(
+            client, "/api/generate", {"model": M, "prompt": "Hi", "stream": False, "options": options, **more}
+        )
+
+    async def loaded() -> dict[str, int]:
+        models = (await client.get("/api/ps")).json()["models"]
+        return {model["name"]: model["context_length"] for model in models}
+
+    assert (await generate())["load_duration"] > 50e6
+    assert (await generate(options={"num_ctx": 512}))["load_duration"] > 50e6
+    assert (await generate(options={"num_ctx": 512})).get("load_duration", 0) < 50e6
+    await post(client, "/api/embed", {"model": E, "input": "a"})
+    assert await loaded() == {f"{M}:latest": 512, E: 512}
+
+    body = {"model": M, "prompt": TELL, "options": {"num_predict": 400}}
+    async with client.stream("POST", "/api/generate", json=body) as response:
+        lines = response.aiter_lines()
+        assert json.loads(await anext(lines))["done"] is False
+        for process in psutil.Process().children():
+            if any("inglenook.models.engine.child" in part for part in process.cmdline()):
+                process.kill()
+        *_, last = [line async for line in lines]
+    assert "ended unexpectedly" in json.loads(last)["error"]
+    assert (await generate(keep_alive="0.3s"))["load_duration"] > 50e6
+    async with asyncio.timeout(10):
+        while f"{M}:latest" in await loaded():
+            pass
