@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import suppress
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import StreamingResponse
@@ -19,6 +19,7 @@ from inglenook.models.hub.layout import ModelStore
 from inglenook.models.hub.service import Hub, Pull
 from inglenook.models.hub.suggestions import suggest
 from inglenook.models.providers import registry
+from inglenook.models.providers.base import ModelFacts
 from inglenook.models.service import Providers
 from inglenook.runs.live import WatchFrame
 from inglenook.runs.sse import event_stream
@@ -222,12 +223,7 @@ async def list_kinds(
     _: Annotated[Principal, needs(Verb.READ, "provider")], language: str = "en"
 ) -> list[schemas.ProviderKindInfo]:
     """The kinds of provider that can be added, in the words of `language` where a kind has them."""
-    kinds = [kind.localized(language) for kind in await asyncio.to_thread(registry.kinds)]  # the first time imports
-    return [
-        schemas.ProviderKindInfo(name=kind.name, title=kind.title, icon=kind.icon, settings_schema=kind.settings_schema)
-        for kind in kinds
-        if not kind.standing and not kind.hidden
-    ]
+    return await asyncio.to_thread(_kinds, language)  # the first time imports and reads files
 
 
 @router.get("/providers")
@@ -274,17 +270,28 @@ async def check_provider(
     chosen = {model.name for model in (await providers.get(provider_id)).models}
     return schemas.ProviderCheck(
         models=[
-            schemas.OfferedModel(
-                name=facts.name,
-                capabilities=sorted(facts.capabilities),
-                context_length=facts.context_length,
-                embedding_length=facts.embedding_length,
-                languages=list(facts.languages),
-                chosen=facts.name in chosen,
-            )
-            for facts in offered
+            schemas.OfferedModel.model_validate({**_known(facts), "chosen": facts.name in chosen}) for facts in offered
         ]
     )
+
+
+@router.post("/providers/test")
+async def try_provider(
+    body: schemas.ProviderTestIn, _: Annotated[Principal, needs(Verb.MANAGE, "provider")], providers: TheProviders
+) -> schemas.ProviderTest:
+    """Try out a provider that is not saved: with every key, list its models or ask one of them for a token."""
+    return schemas.ProviderTest.model_validate(await providers.test(body.kind, body.settings, body.model))
+
+
+@router.post("/providers/{provider_id}/test")
+async def try_saved_provider(
+    provider_id: str,
+    body: schemas.SavedProviderTestIn,
+    _: Annotated[Principal, needs(Verb.MANAGE, "provider")],
+    providers: TheProviders,
+) -> schemas.ProviderTest:
+    """Try out a provider as it is saved, or with changes that are not saved yet."""
+    return schemas.ProviderTest.model_validate(await providers.test_saved(provider_id, body.settings, body.model))
 
 
 # ---------------------------------------------------------------------------------------------- internals
@@ -303,8 +310,10 @@ def _model(entry: Entry, loaded: LoadedModel | None) -> schemas.ModelInfo:
         modified_at=entry.modified_at,
         capabilities=sorted(facts.capabilities),
         context_length=facts.context_length,
+        output_length=facts.output_length,
         embedding_length=facts.embedding_length,
         languages=list(facts.languages),
+        prices=None if entry.prices is None else schemas.ModelPrices.model_validate(entry.prices),
         family=entry.details.family,
         parameter_size=entry.details.parameter_size,
         quantization=entry.details.quantization_level,
@@ -315,6 +324,34 @@ def _model(entry: Entry, loaded: LoadedModel | None) -> schemas.ModelInfo:
         busy=loaded.busy if loaded else 0,
         pending=loaded.pending if loaded else 0,
     )
+
+
+def _kinds(language: str) -> list[schemas.ProviderKindInfo]:
+    return [
+        schemas.ProviderKindInfo(
+            name=kind.name,
+            title=kind.title,
+            icon=kind.icon,
+            settings_schema=kind.settings_schema,
+            docs=kind.docs,
+            keys_page=kind.keys_page,
+            models=[schemas.KnownModel.model_validate(_known(facts)) for facts in kind.known()],
+        )
+        for kind in (kind.localized(language) for kind in registry.kinds())
+        if not kind.standing and not kind.hidden
+    ]
+
+
+def _known(facts: ModelFacts) -> dict[str, Any]:
+    return {
+        "name": facts.name,
+        "capabilities": sorted(facts.capabilities),
+        "context_length": facts.context_length,
+        "output_length": facts.output_length,
+        "embedding_length": facts.embedding_length,
+        "languages": list(facts.languages),
+        "prices": facts.prices,
+    }
 
 
 async def _frames(pulls: AsyncIterator[Pull]) -> AsyncIterator[WatchFrame]:

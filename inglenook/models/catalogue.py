@@ -7,7 +7,8 @@ Read on every call, so nothing here waits. The snapshot is replaced as a whole, 
 import asyncio
 import logging
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
 from typing import Any
 
 import orjson
@@ -21,8 +22,9 @@ from inglenook.models.errors import BadModelFile, InvalidModelName, ModelNotFoun
 from inglenook.models.hub.layout import ModelStore
 from inglenook.models.hub.names import ModelName, has_tag
 from inglenook.models.hub.stored import Details, StoredModel
+from inglenook.models.prices import Prices
 from inglenook.models.providers import registry
-from inglenook.models.providers.base import ModelFacts, Provider, ProviderKind, ProviderParts
+from inglenook.models.providers.base import ModelFacts, Provider, ProviderKind, ProviderParts, known_of
 from inglenook.store.database import Store
 from inglenook.store.secrets import Secrets
 
@@ -45,7 +47,8 @@ class Entry(Struct, kw_only=True):
         digest: SHA-256 of the manifest in hex, of models here.
         size: Bytes on disk, of models here.
         modified_at: Milliseconds since the epoch.
-        prices: Not known yet.
+        prices: What it costs: the administrator's own price, else the published one; None: nobody knows, or it runs
+            here.
         local: Whether it runs on this machine.
     """
 
@@ -58,7 +61,7 @@ class Entry(Struct, kw_only=True):
     digest: str = ""
     size: int = 0
     modified_at: int = 0
-    prices: Any = None
+    prices: Prices | None = None
     local: bool = False
     details: Details = field(default_factory=Details)
 
@@ -78,6 +81,7 @@ class Catalogue:
         self._standing_facts: dict[str, list[ModelFacts]] = {}
         self._instances: dict[str, tuple[bytes, Provider]] = {}
         self._broken: dict[str, str] = {}
+        self._offered: dict[str, dict[str, ModelFacts]] = {}
         self._local: list[tuple[StoredModel, ModelFacts]] = []
         self._configured: tuple[Configured, ...] = ()
         self._index = Index(())
@@ -85,9 +89,8 @@ class Catalogue:
 
     async def start(self) -> None:
         """Make the providers and read what there is. A provider that cannot be made is logged and left out."""
-        for kind in registry.kinds():
-            if kind.standing:
-                await self._start_standing(kind)
+        for kind in registry.standing():
+            await self._start_standing(kind)
         self._configured = await self._store.read(load)
         self._local = await asyncio.to_thread(self._scan, thorough=False)
         self._model_store.on_change(self._on_disk_change)
@@ -138,13 +141,31 @@ class Catalogue:
         except KeyError:
             raise Conflict(self._broken.get(provider_id, "the provider is switched off; switch it on first")) from None
 
-    async def try_out(self, kind: ProviderKind, settings: dict[str, Any]) -> None:
-        """Make a provider and close it again, to see whether its settings are right.
+    @asynccontextmanager
+    async def trial(self, kind: ProviderKind, settings: dict[str, Any]) -> AsyncIterator[Provider]:
+        """A provider that is closed again, to see whether its settings are right.
 
         Raises:
             InglenookError: they are not.
         """
-        await kind.make(settings, self._parts).close()
+        provider = kind.make(settings, self._parts)
+        try:
+            yield provider
+        finally:
+            await provider.close()
+
+    def known(self, provider_id: str, model: str) -> ModelFacts | None:
+        """What a configured provider knows of a model without asking; None also when it is not in use."""
+        instance = self._instances.get(provider_id)
+        return None if instance is None else known_of(instance[1], model)
+
+    def note_offered(self, provider_id: str, models: Iterable[ModelFacts]) -> None:
+        """Remember what a configured provider told of its models."""
+        self._offered[provider_id] = {facts.name: facts for facts in models}
+
+    def offered(self, provider_id: str) -> dict[str, ModelFacts]:
+        """What a configured provider told when it was last asked since the start, by name."""
+        return self._offered.get(provider_id, {})
 
     def problem(self, provider_id: str) -> str | None:
         """Why a configured provider is not in use, if something is wrong with it."""
@@ -270,6 +291,7 @@ class Catalogue:
             if not model.enabled:
                 continue
             # A model here has the plain name; the bought one of that name keeps its long one.
+            facts = told_facts(model.name, model.facts, known_of(provider, model.name))
             clash = model.public_name.lower() in taken or _is_local_name(model.public_name, taken)
             yield Entry(
                 name=f"{row.name}/{model.name}" if clash else model.public_name,
@@ -277,8 +299,9 @@ class Catalogue:
                 provider_id=row.id,
                 provider_name=row.name,
                 upstream=model.name,
-                facts=told_facts(model),
+                facts=facts,
                 modified_at=model.created_at,
+                prices=facts.prices,
             )
 
     def _spawn(self, work: Any) -> None:

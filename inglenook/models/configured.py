@@ -4,18 +4,23 @@ import logging
 from typing import Any
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, structs
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from inglenook.models.providers.base import ModelFacts
 from inglenook.models.tables import ProviderModelRow, ProviderRow
 
+#: Where `ProviderModelRow.facts` has what a provider told of a model of which nothing else is known.
+PUBLISHED = "published"
+
+_SAYABLE = frozenset(ModelFacts.__struct_fields__) - {"name"}
+
 log = logging.getLogger(__name__)
 
 
 class ChosenModel(Struct, frozen=True, kw_only=True):
-    """A provider's model as the table has it."""
+    """A provider's model as the table has it. `facts`: see `ProviderModelRow`."""
 
     name: str
     public_name: str
@@ -63,10 +68,18 @@ def load(session: Session) -> tuple[Configured, ...]:
     )
 
 
-def told_facts(model: ChosenModel) -> ModelFacts:
-    """What is known of a chosen model."""
+def told_facts(name: str, facts: dict[str, Any], known: ModelFacts | None = None) -> ModelFacts:
+    """What holds of a chosen model: what an administrator said of it, then what we know, then what its provider told.
+
+    Args:
+        facts: As `ProviderModelRow.facts`.
+        known: What its provider knows of it without asking.
+    """
     try:
-        return msgspec.convert({**model.facts, "name": model.name}, ModelFacts)
+        published = known or msgspec.convert({**facts.get(PUBLISHED, {}), "name": name}, ModelFacts)
+        said = {field: value for field, value in facts.items() if value and field in _SAYABLE}
+        own = msgspec.convert({**said, "name": name}, ModelFacts)
     except msgspec.ValidationError as error:
-        log.warning("the facts of model %s are unreadable: %s", model.public_name, error)
-        return ModelFacts(name=model.name)
+        log.warning("the facts of model %s are unreadable: %s", name, error)
+        return known or ModelFacts(name=name)
+    return structs.replace(published, name=name, **{field: getattr(own, field) for field in said})

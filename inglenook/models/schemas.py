@@ -9,6 +9,7 @@ Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max
 ProviderName = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=1, max_length=80, pattern=r"^[^/\s][^/\n\r]*$")
 ]
+#: `models.providers.base.CAPABILITIES`
 Capability = Literal[
     "completion",
     "embedding",
@@ -25,6 +26,8 @@ Capability = Literal[
     "insert",
     "prefill",
 ]
+#: Millionths of a currency unit.
+Amount = Annotated[int, Field(ge=0, le=10**15)]
 
 
 class _Input(BaseModel):
@@ -33,6 +36,47 @@ class _Input(BaseModel):
 
 class _Output(BaseModel):
     model_config = ConfigDict(from_attributes=True)
+
+
+class PriceTier(BaseModel):
+    """Prices that hold instead once a prompt is longer than `above` tokens."""
+
+    model_config = ConfigDict(extra="forbid", from_attributes=True)
+
+    above: Annotated[int, Field(ge=1)]
+    input: Amount
+    output: Amount
+    cached: Amount | None = None
+    cache_write: Amount | None = None
+
+
+class ModelPrices(BaseModel):
+    """What a model costs, in millionths of `currency`: a million tokens of each class, a million `characters` spoken,
+    an `image`, a `search`, a `request`, a `second` of sound.
+
+    null: as `input` (`cached`, `cache_write`, `audio_input`), as `cache_write` (`cache_write_1h`), or as `output`
+    (`reasoning`, `audio_output`). `as_of` and `source` say when and where the prices were read.
+    """
+
+    model_config = ConfigDict(extra="forbid", from_attributes=True)
+
+    input: Amount = 0
+    output: Amount = 0
+    cached: Amount | None = None
+    cache_write: Amount | None = None
+    cache_write_1h: Amount | None = None
+    reasoning: Amount | None = None
+    audio_input: Amount | None = None
+    audio_output: Amount | None = None
+    image: Amount = 0
+    search: Amount = 0
+    request: Amount = 0
+    second: Amount = 0
+    characters: Amount = 0
+    currency: Annotated[str, StringConstraints(pattern="^[A-Z]{3}$")] = "USD"
+    tiers: list[PriceTier] = []
+    as_of: Annotated[str, StringConstraints(max_length=10)] = ""
+    source: Annotated[str, StringConstraints(max_length=2000)] = ""
 
 
 class ModelInfo(_Output):
@@ -52,8 +96,10 @@ class ModelInfo(_Output):
     modified_at: int
     capabilities: list[str]
     context_length: int
+    output_length: int
     embedding_length: int
     languages: list[str]
+    prices: ModelPrices | None
     family: str
     parameter_size: str
     quantization: str
@@ -163,28 +209,49 @@ class SuggestionInfo(_Output):
     installed: bool
 
 
+class KnownModel(_Output):
+    """What is known of a provider's model. 0 and empty: unknown."""
+
+    name: str
+    capabilities: list[str]
+    context_length: int
+    output_length: int
+    embedding_length: int
+    languages: list[str]
+    prices: ModelPrices | None
+
+
 class ProviderKindInfo(_Output):
-    """A kind of provider that can be added, with the JSON schema of its settings."""
+    """A kind of provider that can be added, with the JSON schema of its settings and the models it knows unasked.
+
+    `docs` and `keys_page` are pages of the vendor: how its API works, and where one gets a key; empty if unknown.
+    """
 
     name: str
     title: str
     icon: str
     settings_schema: dict[str, Any]
+    docs: str
+    keys_page: str
+    models: list[KnownModel]
 
 
 class ChosenModelIn(_Input):
     """A model of a provider that people here may see.
 
     `name` is the provider's, `public_name` the one it gets here (by default the same, or `provider/name` if that is
-    taken). What is left out of the facts is unknown.
+    taken). What is left out of the facts, null, 0 or empty, is as its provider publishes it, as far as known; what is
+    said here holds instead, `prices` as a whole.
     """
 
     name: Name
     public_name: Name | None = None
     capabilities: list[Capability] | None = None
-    context_length: Annotated[int, Field(ge=0)] = 0
-    embedding_length: Annotated[int, Field(ge=0)] = 0
-    languages: list[str] = []
+    context_length: Annotated[int, Field(ge=0)] | None = None
+    output_length: Annotated[int, Field(ge=0)] | None = None
+    embedding_length: Annotated[int, Field(ge=0)] | None = None
+    languages: list[str] | None = None
+    prices: ModelPrices | None = None
     enabled: bool = True
 
 
@@ -211,14 +278,17 @@ class ProviderPatch(_Input):
 
 
 class ChosenModelInfo(_Output):
-    """A chosen model."""
+    """A chosen model, with the facts that hold. `own` names those an administrator said here."""
 
     name: str
     public_name: str
     capabilities: list[str]
     context_length: int
+    output_length: int
     embedding_length: int
     languages: list[str]
+    prices: ModelPrices | None
+    own: list[str]
     enabled: bool
 
 
@@ -240,14 +310,9 @@ class ProviderInfo(_Output):
     updated_at: int
 
 
-class OfferedModel(_Output):
+class OfferedModel(KnownModel):
     """A model the provider offers, and whether it is chosen already."""
 
-    name: str
-    capabilities: list[str]
-    context_length: int
-    embedding_length: int
-    languages: list[str]
     chosen: bool
 
 
@@ -255,3 +320,50 @@ class ProviderCheck(_Output):
     """What a provider answered when asked for its models."""
 
     models: list[OfferedModel]
+
+
+class ProviderTestIn(_Input):
+    """Settings to try before they are saved. `model` is asked for one token; without it, the list of models is asked
+    for, where the provider has one."""
+
+    kind: Name
+    settings: dict[str, Any] = {}
+    model: Name | None = None
+
+
+class SavedProviderTestIn(_Input):
+    """What to try with a provider: its settings, or these in their place, where a secret left out is the saved one."""
+
+    settings: dict[str, Any] | None = None
+    model: Name | None = None
+
+
+class ProviderProblem(_Output):
+    """What is wrong, and why.
+
+    `code`: `key_refused`, `out_of_credit`, `unreachable` (no such host, or nobody listens there), `tls`, `timeout`,
+    `wrong_url` (something answers, but not this API), `limited`, `overloaded`, `settings` (they cannot be used),
+    `refused` (the model or the request) or `failed`. `message` says it in words, with the provider's own.
+    """
+
+    code: str
+    message: str
+
+
+class KeyTest(_Output):
+    """How one API key did. `number` counts from 1."""
+
+    number: int
+    ok: bool
+    latency_ms: float | None
+    problem: ProviderProblem | None
+
+
+class ProviderTest(_Output):
+    """How a provider did. `ok`: with every key. `models`: how many it lists; null: it was asked a model instead."""
+
+    ok: bool
+    latency_ms: float | None
+    models: int | None
+    problem: ProviderProblem | None
+    keys: list[KeyTest]

@@ -18,10 +18,18 @@ from inglenook.kit.ids import new_id
 from inglenook.kit.settings_schema import check_settings, secret_names
 from inglenook.kit.time import now_ms
 from inglenook.models.catalogue import Catalogue
+from inglenook.models.choice import Known, choose, model_info, models_of, published
+from inglenook.models.configured import PUBLISHED
 from inglenook.models.providers import registry
-from inglenook.models.providers.base import ModelFacts, ProviderKind
-from inglenook.models.schemas import ChosenModelIn, ChosenModelInfo, ProviderIn, ProviderInfo, ProviderPatch
+from inglenook.models.providers.base import ModelFacts, ProviderKind, known_of
+from inglenook.models.schemas import (
+    ChosenModelIn,
+    ProviderIn,
+    ProviderInfo,
+    ProviderPatch,
+)
 from inglenook.models.tables import ProviderModelRow, ProviderRow
+from inglenook.models.trial import Problem, Trial, tried
 from inglenook.store.database import Store, after_commit
 from inglenook.store.secrets import Secrets
 
@@ -44,7 +52,7 @@ class Providers:
 
         def read(session: Session) -> list[tuple[ProviderRow, list[ProviderModelRow]]]:
             rows = session.scalars(select(ProviderRow).order_by(ProviderRow.id)).all()
-            return [(row, _models_of(session, row.id)) for row in rows]
+            return [(row, models_of(session, row.id)) for row in rows]
 
         return [self._info(row, models) for row, models in await self._store.read(read)]
 
@@ -54,7 +62,7 @@ class Providers:
         Raises:
             NotFound: there is none of that id.
         """
-        row, models = await self._store.read(lambda s: (_row(s, provider_id), _models_of(s, provider_id)))
+        row, models = await self._store.read(lambda s: (_row(s, provider_id), models_of(s, provider_id)))
         return self._info(row, models)
 
     async def add(self, actor: Principal, given: ProviderIn) -> ProviderInfo:
@@ -66,6 +74,7 @@ class Providers:
         """
         kind = _addable(given.kind)
         shown, secret = await self._accept(kind, given.settings)
+        known = await self._known(given.models, kind, given.settings)
 
         def write(session: Session) -> str:
             now = now_ms()
@@ -81,7 +90,7 @@ class Providers:
             )
             session.add(row)
             session.flush()
-            _choose(session, row, given.models)
+            choose(session, row, given.models, known)
             audit.record(session, actor, "provider.created", Thing("provider", row.id), name=row.name, kind=row.kind)
             return row.id
 
@@ -96,8 +105,11 @@ class Providers:
         """
         before = await self._store.read(lambda s: _row(s, provider_id))
         shown, secret = before.settings, before.secret
+        known = self._known_of(provider_id, patch.models or ())
         if patch.settings is not None:
-            shown, secret = await self._accept(_addable(before.kind), patch.settings, self._secret(before))
+            kind, kept = _addable(before.kind), self._secret(before)
+            shown, secret = await self._accept(kind, patch.settings, kept)
+            known |= await self._known(patch.models or (), kind, {**kept, **patch.settings}, provider_id)
 
         def write(session: Session) -> None:
             row = _row(session, provider_id)
@@ -108,7 +120,7 @@ class Providers:
             if patch.settings is not None:
                 row.settings, row.secret = shown, secret
             if patch.models is not None:
-                _choose(session, row, patch.models)
+                choose(session, row, patch.models, known)
             row.updated_at = now_ms()
             changed = sorted(patch.model_fields_set)
             audit.record(session, actor, "provider.changed", Thing("provider", row.id), name=row.name, fields=changed)
@@ -125,7 +137,7 @@ class Providers:
 
         def write(session: Session) -> None:
             row = _row(session, provider_id)
-            for model in _models_of(session, provider_id):
+            for model in models_of(session, provider_id):
                 session.delete(model)
             session.flush()
             session.delete(row)
@@ -150,7 +162,84 @@ class Providers:
             raise UpstreamTimeout(
                 f"the provider did not say within {CHECK_TIMEOUT:.0f} s which models it offers; check its address"
             ) from None
+        self._catalogue.note_offered(provider_id, found)
+        await self._keep_published(provider_id, {facts.name: facts for facts in found})
         return sorted(found, key=lambda facts: facts.name)
+
+    async def test(self, kind: str, settings: dict[str, Any], model: str | None = None) -> Trial:
+        """Try settings out that are not saved.
+
+        Raises:
+            BadInput: the kind cannot be added.
+        """
+        whole = _given(settings)
+        found = _addable(kind)
+        try:
+            check_settings(found.settings_schema, whole)
+            async with self._catalogue.trial(found, whole) as provider:
+                return await tried(provider, model)
+        except InglenookError as error:
+            return Trial(ok=False, problem=Problem("settings", error.message))
+
+    async def test_saved(
+        self, provider_id: str, settings: dict[str, Any] | None = None, model: str | None = None
+    ) -> Trial:
+        """Try a provider out as it is saved, or with `settings` in place of its own (but a secret left out stays).
+
+        Raises:
+            NotFound: there is no such provider.
+        """
+        row = await self._store.read(lambda s: _row(s, provider_id))
+        return await self.test(
+            row.kind, {**self._secret(row), **(row.settings if settings is None else settings)}, model
+        )
+
+    def _known_of(self, provider_id: str, models: Sequence[ChosenModelIn]) -> dict[str, Known]:
+        """What is known of chosen models of a provider as it is."""
+        offered = self._catalogue.offered(provider_id)
+        return {
+            model.name: Known(self._catalogue.known(provider_id, model.name), offered.get(model.name))
+            for model in models
+        }
+
+    async def _known(
+        self,
+        models: Sequence[ChosenModelIn],
+        kind: ProviderKind,
+        settings: dict[str, Any],
+        provider_id: str = "",
+    ) -> dict[str, Known]:
+        """The same of a provider as it shall be."""
+        if not models:
+            return {}
+        offered = self._catalogue.offered(provider_id)
+        async with self._catalogue.trial(kind, _given(settings)) as provider:
+            return {model.name: Known(known_of(provider, model.name), offered.get(model.name)) for model in models}
+
+    async def _keep_published(self, provider_id: str, offered: dict[str, ModelFacts]) -> None:
+        """Keep what a provider told of chosen models of which we know nothing else."""
+
+        def stale(session: Session) -> list[tuple[str, dict[str, Any]]]:
+            found = []
+            for model in models_of(session, provider_id):
+                facts = offered.get(model.name)
+                if facts is not None and PUBLISHED in model.facts:
+                    told = published(facts)
+                    if told != model.facts[PUBLISHED]:
+                        found.append((model.id, told))
+            return found
+
+        changes = await self._store.read(stale)
+        if not changes:
+            return
+
+        def write(session: Session) -> None:
+            for model_id, told in changes:
+                row = session.get(ProviderModelRow, model_id)
+                if row is not None:
+                    row.facts = {**row.facts, PUBLISHED: told}
+
+        await self._write(write)
 
     async def _write(self, fn: Callable[[Session], T]) -> T:
         def write(session: Session) -> T:
@@ -171,9 +260,10 @@ class Providers:
         Args:
             kept: Secret settings from before, for those that are not given.
         """
-        whole = {name: value for name, value in {**(kept or {}), **settings}.items() if value not in (None, "")}
+        whole = _given({**(kept or {}), **settings})
         check_settings(kind.settings_schema, whole)
-        await self._catalogue.try_out(kind, whole)
+        async with self._catalogue.trial(kind, whole):
+            pass
         hidden = secret_names(kind.settings_schema)
         secret = {name: value for name, value in whole.items() if name in hidden}
         shown = {name: value for name, value in whole.items() if name not in hidden}
@@ -197,10 +287,15 @@ class Providers:
             secrets=sorted(self._secret(row)),
             enabled=row.enabled,
             problem=self._catalogue.problem(row.id),
-            models=[_model_info(model) for model in models],
+            models=[model_info(model, self._catalogue.known(row.id, model.name)) for model in models],
             created_at=row.created_at,
             updated_at=row.updated_at,
         )
+
+
+def _given(settings: dict[str, Any]) -> dict[str, Any]:
+    """Settings without those that are empty."""
+    return {name: value for name, value in settings.items() if value not in (None, "", [])}
 
 
 def _addable(name: str) -> ProviderKind:
@@ -220,68 +315,9 @@ def _row(session: Session, provider_id: str) -> ProviderRow:
     return row
 
 
-def _models_of(session: Session, provider_id: str) -> list[ProviderModelRow]:
-    query = select(ProviderModelRow).where(ProviderModelRow.provider_id == provider_id)
-    return list(session.scalars(query.order_by(ProviderModelRow.public_name)))
-
-
 def _free_name(session: Session, name: str, provider_id: str | None) -> str:
     taken = session.execute(select(ProviderRow.id, ProviderRow.name)).all()
-    standing = [(kind, kind) for kind in registry.names()]
+    standing = [(kind.name, kind.name) for kind in registry.standing()]
     if any(other.lower() == name.lower() and owner != provider_id for owner, other in [*taken, *standing]):
         raise Conflict(f"there is a provider called {name} already; choose another name", field="name")
     return name
-
-
-def _choose(session: Session, row: ProviderRow, models: Sequence[ChosenModelIn]) -> None:
-    """Make `models` the provider's choice; those that stay keep their id and public name."""
-    before = {model.name: model for model in _models_of(session, row.id)}
-    wanted = {model.name: model for model in models}
-    if len(wanted) != len(models):
-        raise BadInput("a model is named twice", field="models")
-    for name in before.keys() - wanted.keys():
-        session.delete(before[name])
-    session.flush()
-    for name, row_before in before.items():  # so that two may swap their public names
-        if name in wanted and wanted[name].public_name not in (None, row_before.public_name):
-            row_before.public_name = row_before.id
-    session.flush()
-    taken = set(session.scalars(select(ProviderModelRow.public_name).where(ProviderModelRow.provider_id != row.id)))
-    for place, (name, model) in enumerate(wanted.items()):
-        kept = before.get(name)
-        if kept is None:
-            kept = ProviderModelRow(id=new_id("pmd"), provider_id=row.id, name=name, created_at=now_ms())
-            kept.public_name = f"{row.name}/{name}" if model.public_name is None and name in taken else name
-            session.add(kept)
-        if model.public_name is not None:
-            kept.public_name = model.public_name
-        if kept.public_name in taken:
-            raise Conflict(
-                f"there is a model called {kept.public_name} already; choose another public name",
-                field=f"models[{place}].public_name",
-            )
-        taken.add(kept.public_name)
-        kept.enabled = model.enabled
-        kept.facts = _facts(model)
-
-
-def _facts(model: ChosenModelIn) -> dict[str, Any]:
-    return {
-        "capabilities": sorted(set(model.capabilities if model.capabilities is not None else ["completion"])),
-        "context_length": model.context_length,
-        "embedding_length": model.embedding_length,
-        "languages": model.languages,
-    }
-
-
-def _model_info(row: ProviderModelRow) -> ChosenModelInfo:
-    facts = row.facts
-    return ChosenModelInfo(
-        name=row.name,
-        public_name=row.public_name,
-        capabilities=list(facts.get("capabilities", ())),
-        context_length=facts.get("context_length", 0),
-        embedding_length=facts.get("embedding_length", 0),
-        languages=list(facts.get("languages", ())),
-        enabled=row.enabled,
-    )

@@ -26,8 +26,9 @@ class ProviderRow(Table):
 class ProviderModelRow(Table):
     """A model of a provider that people here may see.
 
-    `name` is the provider's own name of it, `public_name` the one it has here; `facts` as `ModelFacts`, as far as
-    known.
+    `name` is the provider's own name of it, `public_name` the one it has here. `facts` is what an administrator said
+    of it, as fields of `ModelFacts`; in its field `published`, what the provider told when it was last asked, if
+    nothing else is known of the model.
     """
 
     __tablename__ = "provider_models"

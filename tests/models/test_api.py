@@ -1,6 +1,7 @@
 """The models' routes on a real house: what they show, and to whom."""
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,11 @@ import pytest
 
 from inglenook.kit.asgi import LOCAL_ADMIN
 from inglenook.kit.config import load_settings
+from inglenook.models.prices import Prices
 from inglenook.server import House, build_app, open_house
+from tests.support.certificates import make_certificate
 from tests.support.gguf import tiny_llama
+from tests.support.upstream import Asked, open_upstream
 
 
 @pytest.fixture
@@ -122,6 +126,8 @@ async def test_a_member_sees_and_uses_but_does_not_change(
         ("PATCH", "providers/x", {}),
         ("DELETE", "providers/x", None),
         ("POST", "providers/x/check", None),
+        ("POST", "providers/test", {"kind": "fake"}),
+        ("POST", "providers/x/test", {}),
     ]:
         answer = await member.request(method, path, json=body)
         assert answer.status_code == 403, (method, path, answer.text)
@@ -163,6 +169,126 @@ async def test_a_provider_is_set_up_checked_and_its_models_chosen(admin: httpx.A
     assert (await admin.post(f"providers/{provider['id']}/check")).status_code == 404
     acts = [record["act"] for record in (await admin.get("audit")).json()]
     assert acts[:3] == ["provider.deleted", "provider.changed", "provider.created"]
+
+
+OPENROUTER_LIKE = {
+    "data": [
+        {"id": "acme/one", "context_length": 9000, "pricing": {"prompt": "0.000002", "completion": "0.000008"}},
+        {"id": "deepseek-v4-pro"},
+    ]
+}
+
+
+async def test_facts_and_prices_are_published_unless_an_administrator_says_otherwise(
+    admin: httpx.AsyncClient, house: House
+) -> None:
+    async with open_upstream() as upstream:
+        upstream.answer = lambda asked: asked.whole(OPENROUTER_LIKE)
+        settings = {"base_url": upstream.url, "api_key": "sk-1"}
+        made = await admin.post("providers", json={"kind": "deepseek", "name": "Deep", "settings": settings})
+        assert made.status_code == 201, made.text
+        at = f"providers/{made.json()['id']}"
+        offered = {model["name"]: model for model in (await admin.post(f"{at}/check")).json()["models"]}
+        assert offered["acme/one"]["prices"]["input"] == 2_000_000
+        assert offered["deepseek-v4-pro"]["context_length"] == 1_000_000
+
+        choice = [{"name": "acme/one"}, {"name": "deepseek-v4-pro"}]
+        one, pro = (await admin.patch(at, json={"models": choice})).json()["models"]
+        assert (one["context_length"], one["prices"]["output"], one["own"]) == (9000, 8_000_000, [])
+        assert (pro["output_length"], pro["own"]) == (384_000, [])
+        entry = house.catalogue.resolve("acme/one")
+        assert entry.prices == Prices(
+            input=2_000_000, output=8_000_000, as_of=entry.prices.as_of, source=f"{upstream.url}/models"
+        )
+        assert house.catalogue.resolve("deepseek-v4-pro").prices.currency == "USD"
+
+        # What is said here holds instead; what is said as it is published anyway is not kept.
+        choice[0] |= {"context_length": 9000, "prices": {"input": 1, "currency": "CNY"}}
+        choice[1] |= {"prices": {}, "languages": ["en"]}
+        one, pro = (await admin.patch(at, json={"models": choice})).json()["models"]
+        assert (one["own"], one["prices"]["currency"], one["prices"]["output"]) == (["prices"], "CNY", 0)
+        assert (pro["own"], pro["languages"], pro["prices"]["input"]) == (["languages", "prices"], ["en"], 0)
+        shown = {model["name"]: model for model in (await admin.get("models")).json()}
+        assert shown["acme/one"]["prices"]["input"] == 1
+
+        # A new price of the provider is seen when it is asked, unless somebody said one here.
+        del choice[0]["prices"]
+        await admin.patch(at, json={"models": choice})
+        dearer = {"data": [{**OPENROUTER_LIKE["data"][0], "pricing": {"prompt": "0.000003", "completion": "0.000009"}}]}
+        upstream.answer = lambda asked: asked.whole(dearer)
+        await admin.post(f"{at}/check")
+        assert house.catalogue.resolve("acme/one").prices.input == 3_000_000
+
+
+async def test_kinds_say_what_they_know(admin: httpx.AsyncClient) -> None:
+    kinds = {kind["name"]: kind for kind in (await admin.get("providers/kinds")).json()}
+    deepseek = kinds["deepseek"]
+    assert deepseek["title"] == "DeepSeek"
+    assert deepseek["docs"].startswith("https://")
+    assert deepseek["keys_page"].startswith("https://")
+    known = {model["name"]: model for model in deepseek["models"]}
+    assert known["deepseek-v4-pro"]["prices"]["input"] == 1_320_000
+    assert known["deepseek-v4-pro"]["prices"]["source"].startswith("https://")
+
+
+async def test_settings_are_tried_before_they_are_saved(admin: httpx.AsyncClient, tmp_path: Path) -> None:
+    async with open_upstream() as upstream:
+
+        async def answer(asked: Asked) -> None:
+            if asked.headers["authorization"] == "Bearer sk-bad":
+                await asked.whole({"error": {"message": "Incorrect API key provided"}}, 401)
+            elif asked.path == "/v1/models":
+                await asked.whole({"data": [{"id": "one"}, {"id": "two"}]})
+            else:
+                await asked.whole({"choices": [{"message": {"content": "."}, "finish_reason": "length"}]})
+
+        upstream.answer = answer
+
+        async def tried(**settings: Any) -> dict[str, Any]:
+            body = {"kind": "openai-compatible", "settings": {"base_url": upstream.url, **settings}}
+            answer = await admin.post("providers/test", json=body)
+            assert answer.status_code == 200, answer.text
+            found: dict[str, Any] = answer.json()
+            return found
+
+        good = await tried(api_key="sk-good")
+        assert (good["ok"], good["models"], good["problem"]) == (True, 2, None)
+        assert good["latency_ms"] > 0
+        bad = await tried(api_key="sk-good", api_keys=["sk-bad"])
+        assert (bad["ok"], bad["problem"]["code"]) == (False, "key_refused")
+        assert bad["problem"]["message"].startswith("Key 2 of 2: ")
+        assert [key["ok"] for key in bad["keys"]] == [True, False]
+        assert (await tried(api_key="x", base_url="nonsense"))["problem"]["code"] == "settings"
+        assert (await tried(api_key="x", base_url="http://127.0.0.1:1/v1"))["problem"]["code"] == "unreachable"
+        assert (await tried(api_key="x", base_url="http://nobody.invalid/v1"))["problem"]["code"] == "unreachable"
+        certificate = make_certificate(tmp_path)
+        tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        tls.load_cert_chain(certificate.cert, certificate.key)
+        async with await asyncio.start_server(upstream.serve, "127.0.0.1", 0, ssl=tls) as server:
+            port = server.sockets[0].getsockname()[1]
+            assert (await tried(api_key="x", base_url=f"https://127.0.0.1:{port}/v1"))["problem"]["code"] == "tls"
+
+        async def elsewhere(asked: Asked) -> None:
+            await asked.whole(b"<html>Not found</html>", 404, content_type="text/html")
+
+        upstream.answer = elsewhere
+        assert (await tried(api_key="x"))["problem"]["code"] == "wrong_url"
+        assert (await admin.get("providers")).json() == []
+
+
+async def test_a_saved_provider_is_tried_with_its_own_key(admin: httpx.AsyncClient) -> None:
+    async with open_upstream() as upstream:
+        upstream.answer = lambda asked: asked.whole({"choices": [{"message": {"content": "."}}], "data": []})
+        settings = {"base_url": upstream.url, "api_key": "sk-kept"}
+        made = await admin.post("providers", json={"kind": "openai-compatible", "name": "Mine", "settings": settings})
+        at = f"providers/{made.json()['id']}/test"
+        assert (await admin.post(at, json={})).json()["models"] == 0
+        tried = (await admin.post(at, json={"model": "one", "settings": {"base_url": f"{upstream.url}/deeper"}})).json()
+        assert (tried["ok"], tried["models"]) == (True, None)
+        asked = upstream.asked[-1]
+        assert (asked.path, asked.json["model"], asked.json["max_tokens"]) == ("/v1/deeper/chat/completions", "one", 1)
+        assert {request.headers["authorization"] for request in upstream.asked} == {"Bearer sk-kept"}
+        assert (await admin.post("providers/prv_none/test", json={})).status_code == 404
 
 
 @pytest.mark.slow

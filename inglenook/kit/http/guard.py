@@ -107,7 +107,9 @@ class AddressGuard:
                 found = await self._resolver(name, port)
             except (OSError, UnicodeError) as error:
                 reason = getattr(error, "strerror", None) or "not a host name"
-                raise UpstreamFailed(f"cannot resolve {host}: {reason}", details={"host": host}) from None
+                raise UpstreamFailed(
+                    f"cannot resolve {host}: {reason}", details={"host": host, "cause": "unreachable"}
+                ) from None
         if trusted or name in self._names:
             return found
         allowed = [address for address in found if self.allows(address)]

@@ -204,7 +204,7 @@ class HttpPool:
     async def _first(self, url: Url, addresses: list[str], tls: ssl.SSLContext | None, trusted: bool) -> Connection:
         """Connect to the first address that answers. The count of open connections passes to the connection."""
         loop = asyncio.get_running_loop()
-        reason = ""
+        reason, cause = "", "unreachable"
         for address in addresses:
             try:
                 _, connection = await loop.create_connection(
@@ -215,15 +215,17 @@ class HttpPool:
                     server_hostname=url.host if tls else None,
                 )
             except ssl.SSLCertVerificationError as error:
-                reason = f"its certificate is not valid: {error.verify_message}"
+                reason, cause = f"its certificate is not valid: {error.verify_message}", "tls"
             except ssl.SSLError as error:
-                reason = f"TLS failed: {error.reason or error}"
+                reason, cause = f"TLS failed: {error.reason or error}", "tls"
             except OSError as error:
                 reason = error.strerror or str(error)
             else:
                 self._all.add(connection)
                 return connection
-        raise UpstreamFailed(f"cannot connect to {url.host}:{url.port}: {reason}", details={"host": url.host})
+        raise UpstreamFailed(
+            f"cannot connect to {url.host}:{url.port}: {reason}", details={"host": url.host, "cause": cause}
+        )
 
     async def _context(self) -> ssl.SSLContext:
         if self._tls is None:

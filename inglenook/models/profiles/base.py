@@ -4,7 +4,7 @@ A vendor's `Profile` says how its server wants things said; a model's `Family` (
 see `families.py`) says what that model can and what it refuses. `fitted` lays one over the other.
 """
 
-from typing import Any
+from typing import Any, Literal
 
 from msgspec import UNSET, Struct, UnsetType, field, structs
 
@@ -53,7 +53,9 @@ class Profile(Struct, frozen=True, kw_only=True):
         think_tags: Whether thinking stands in the text, between `<think>` and `</think>`.
         cache_marks: Whether a part may carry `cache_control`.
         base64: Whether `/embeddings` can answer in base64.
-        responses: Whether the model is asked at `/responses`, since it has no `/chat/completions`.
+        responses: Whether the model is asked at `/responses`: `only` there, or there where that can carry what is
+            asked (`preferred`: thinking then goes back sealed, and tools may be used while it thinks).
+        summaries: Whether to ask `/responses` to tell what was thought.
     """
 
     names: dict[str, str] = field(default_factory=dict)
@@ -71,7 +73,8 @@ class Profile(Struct, frozen=True, kw_only=True):
     think_tags: bool = False
     cache_marks: bool = False
     base64: bool = True
-    responses: bool = False
+    responses: Literal["", "preferred", "only"] = ""
+    summaries: bool = False
 
 
 class Family(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -94,19 +97,20 @@ class Family(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     formats: frozenset[str] | UnsetType = UNSET
     think_tags: bool | UnsetType = UNSET
     base64: bool | UnsetType = UNSET
-    responses: bool | UnsetType = UNSET
+    responses: Literal["", "preferred", "only"] | UnsetType = UNSET
 
 
 def fitted(profile: Profile, model: str, file: str) -> Profile:
     """The profile of a model.
 
     Args:
-        file: A file of families in this folder, without `.toml`; empty: the vendor's models are all alike.
+        file: A file of families in this folder, without `.toml`; empty: the vendor's models are all alike. A family
+            whose name begins with a slash is that of models whose names begin with the rest.
     """
     if not file:
         return profile
     known: Families[Family] = families(f"{file}.toml", Family)
-    family = known.of(model)
+    family = known.of(f"/{model}")
     thinking = profile.thinking if family.thinking is UNSET else family.thinking
     if family.efforts is not UNSET:
         thinking = structs.replace(thinking, efforts=family.efforts)

@@ -120,6 +120,12 @@ class Provider(Protocol):
         ...
 
 
+def known_of(provider: Provider, model: str) -> ModelFacts | None:
+    """What a provider knows of a model without asking; None: nothing, or it never knows."""
+    known: Callable[[str], ModelFacts | None] | None = getattr(provider, "known", None)
+    return None if known is None else known(model)
+
+
 class ProviderKind(Struct, frozen=True, kw_only=True):
     """How a kind of provider is shown, configured and made; what `registry` lists.
 

@@ -24,9 +24,11 @@
 
 Prices are written as vendors print them, in whole currency units: per million tokens or `characters`, or each (`image`,
 `search`, `request`, `second`); the names are those of `models.prices.Prices`. Dearer prices of long prompts are
-`tiers = [{ above = 200_000, … }]`. Where regions have their own, `prices` is a list of tables with `region = "cn"`. A
-price that cannot be sourced is left out. A name that ends in a date (`-2025-04-14`, `-20250514`, `-0613`) or in
-`-latest` is the model without it, unless the file has the whole name.
+`tiers = [{ above = 200_000, … }]`. Where regions have their own, `prices` is a list of tables with `region = "cn"`,
+which may have their own `as_of` and `source`. A price that cannot be sourced is left out.
+
+A name that ends in a date (`-2025-04-14`, `-20250514`, `-0613`) or in `-latest` is the model without it, unless the
+file has the whole name.
 """
 
 import re
@@ -37,7 +39,7 @@ from importlib import resources
 from typing import Any
 from urllib.parse import urlsplit
 
-from msgspec import Struct, field
+from msgspec import Struct, field, structs
 
 from inglenook.models.prices import Prices, Tier
 from inglenook.models.providers.base import CAPABILITIES, ModelFacts
@@ -69,7 +71,7 @@ class VendorData(Struct, frozen=True, kw_only=True):
     keys: str
     auth: str
     endpoints: tuple[Endpoint, ...]
-    _models: dict[str, tuple[ModelFacts, ...]]  # by region
+    _models: dict[str, dict[str, ModelFacts]]  # by region, then by the model's own name
     _names: dict[str, str] = field(default_factory=dict)  # from any name in lower case to the model's own
 
     def region(self, url: str) -> str:
@@ -82,9 +84,7 @@ class VendorData(Struct, frozen=True, kw_only=True):
 
     def models(self, region: str | None = None) -> tuple[ModelFacts, ...]:
         """Every model, in the order of the file, with its prices in a region (by default the first)."""
-        if region is None:
-            region = self.endpoints[0].region if self.endpoints else ""
-        return self._models[region]
+        return tuple(self._of(region).values())
 
     def facts(self, name: str, region: str | None = None) -> ModelFacts | None:
         """What is known of the model of that name; the facts bear the name that was asked for."""
@@ -92,10 +92,13 @@ class VendorData(Struct, frozen=True, kw_only=True):
         own = self._names.get(key) or self._names.get(_SUFFIX.sub("", key))
         if own is None:
             return None
-        for facts in self.models(region):
-            if facts.name == own:
-                return facts if own == name else _renamed(facts, name)
-        return None
+        facts = self._of(region)[own]
+        return facts if own == name else structs.replace(facts, name=name)
+
+    def _of(self, region: str | None) -> dict[str, ModelFacts]:
+        if region is None:
+            region = self.endpoints[0].region if self.endpoints else ""
+        return self._models[region]
 
 
 @cache
@@ -111,6 +114,14 @@ def vendor(name: str) -> VendorData:
         return _read(tomllib.loads(text, parse_float=Decimal))
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(f"data/{name}.toml: {error!r}") from error
+
+
+def find(name: str) -> VendorData | None:
+    """The same, or None if there is no such file."""
+    try:
+        return vendor(name)
+    except FileNotFoundError:
+        return None
 
 
 def names() -> list[str]:
@@ -157,7 +168,10 @@ def _read(file: dict[str, Any]) -> VendorData:
         keys=file.get("keys", ""),
         auth=file["auth"],
         endpoints=endpoints,
-        _models={place: tuple(_facts(model, file, place, money) for model in given) for place, money in places.items()},
+        _models={
+            place: {model["name"]: _facts(model, file, place, money) for model in given}
+            for place, money in places.items()
+        },
         _names=_index(given),
     )
 
@@ -195,6 +209,7 @@ def _prices(given: dict[str, Any], file: dict[str, Any], region: str, currency: 
         amounts = dict(table)
         if amounts.pop("region", region) != region:
             continue
+        read, where = amounts.pop("as_of", None), amounts.pop("source", None)
         tiers = [
             Tier(above=tier.pop("above"), **_amounts(tier, given))
             for tier in (dict(tier) for tier in amounts.pop("tiers", ()))
@@ -203,8 +218,8 @@ def _prices(given: dict[str, Any], file: dict[str, Any], region: str, currency: 
             **_amounts(amounts, given),
             tiers=sorted(tiers, key=lambda tier: tier.above),
             currency=currency,
-            as_of=(given.get("as_of") or file["as_of"]).isoformat(),
-            source=given.get("source") or file["source"],
+            as_of=(read or given.get("as_of") or file["as_of"]).isoformat(),
+            source=where or given.get("source") or file["source"],
         )
     return None
 
@@ -213,15 +228,3 @@ def _amounts(table: dict[str, Any], given: dict[str, Any]) -> dict[str, int]:
     if strange := table.keys() - set(_AMOUNTS):
         raise ValueError(f"prices of {given['name']}: unknown {', '.join(sorted(strange))}")
     return {name: amount(value) for name, value in table.items()}
-
-
-def _renamed(facts: ModelFacts, name: str) -> ModelFacts:
-    return ModelFacts(
-        name=name,
-        capabilities=facts.capabilities,
-        context_length=facts.context_length,
-        output_length=facts.output_length,
-        embedding_length=facts.embedding_length,
-        languages=facts.languages,
-        prices=facts.prices,
-    )

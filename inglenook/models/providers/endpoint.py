@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
+from urllib.parse import urljoin
 
 import msgspec
 import orjson
@@ -72,14 +73,15 @@ class Endpoint:
         return max(1, len(self._keys))
 
     def url(self, path: str) -> Url:
-        """The URL of a path behind the base URL.
+        """The URL of a path behind the base URL; `/../` in it leads out of what the base URL ends in.
 
         Raises:
             BadInput: the base URL is none.
         """
         found = self._urls.get(path)
         if found is None:
-            found = self._urls[path] = Url.parse(self._base + path)
+            whole = urljoin(f"{self._base}/", path[1:]) if path.startswith("/../") else self._base + path
+            found = self._urls[path] = Url.parse(whole)
         return found
 
     async def post(self, path: str, body: Any, *, key: int = 0, headers: bytes = b"") -> Response:
@@ -134,7 +136,9 @@ class Endpoint:
         refusal.message = self.clean(refusal.message)
         if refusal.retry_after is None:
             refusal.retry_after = retry_after(response.headers)
-        return self._wording.error(response.status, refusal)
+        error = self._wording.error(response.status, refusal)
+        error.details.setdefault("status", response.status)
+        return error
 
     def read(self, body: bytes) -> Refusal:
         """What a refusal says."""

@@ -38,13 +38,13 @@ from inglenook.models.calls import (
     Vectors,
 )
 from inglenook.models.profiles.base import Profile, fitted
-from inglenook.models.providers.base import Job, ModelFacts, not_offered
+from inglenook.models.providers.base import Job, ModelFacts, ProviderKind, ProviderParts, not_offered
 from inglenook.models.providers.endpoint import Endpoint, EndpointSettings, must_stream
-from inglenook.models.providers.openai_vendor import Vendor
+from inglenook.models.providers.openai_vendor import Vendor, VendorSettings, read_settings, vendor_kind
 from inglenook.models.providers.wires import multipart, openai, openai_media, rerank
 from inglenook.models.providers.wires.openai_answers import AnswerStream, read_embeddings
 from inglenook.models.providers.wires.openai_models import judged, read_models
-from inglenook.models.providers.wires.openai_responses import ResponsesStream, responses_body
+from inglenook.models.providers.wires.openai_responses import ResponsesStream, can_carry, responses_body
 from inglenook.models.providers.wires.openai_usage import UsageStripper
 
 _ERROR_LIMIT = 256 * 1024
@@ -87,8 +87,7 @@ class OpenAIFamily:
         self._data = vendor.data()
         self._region = self._data.region(settings.base_url) if self._data is not None else ""
         self.keys = self._endpoint.keys
-        if vendor.families or not self._profile.base64:
-            self.passes = self._passes  # for the others it would say yes to everything
+        self._passes_all = not vendor.families and self._profile.base64
 
     def stream(self, job: Job) -> AsyncGenerator[Event, None]:
         """See `Provider.stream`."""
@@ -116,10 +115,13 @@ class OpenAIFamily:
             events.append(usage)
         return events
 
-    def _passes(self, model: str, passthrough: Passthrough) -> bool:
+    def passes(self, model: str, passthrough: Passthrough) -> bool:
+        """See `Provider`."""
+        if self._passes_all:
+            return True
         profile = self._target(model).profile
         if passthrough.wire == "openai.chat":
-            return not profile.responses
+            return profile.responses != "only"
         return profile.base64 or passthrough.body.get("encoding_format") != "base64"
 
     def known(self, model: str) -> ModelFacts | None:
@@ -230,9 +232,9 @@ class OpenAIFamily:
         target = self._target(job.model)
         profile = target.profile
         answer: AnswerStream | ResponsesStream
-        if profile.responses:
-            name, body = "openai.responses", responses_body(job.model, request, profile)
-            answer = ResponsesStream(self._wording)
+        if profile.responses == "only" or (profile.responses and can_carry(request)):
+            name, body = "openai.responses", responses_body(job.model, request, profile, self.kind)
+            answer = ResponsesStream(self.kind, self._wording)
         else:
             name, body = "openai.chat", openai.chat_body(job.model, request, profile)
             answer = AnswerStream(self._wording, think_tags=profile.think_tags)
@@ -357,6 +359,22 @@ class OpenAIFamily:
             if "completion" in facts.capabilities:
                 return facts.name
         raise BadInput("name a model to ask, since this provider does not list its models", field="model")
+
+
+def family_kind(vendor: Vendor, *, chinese: str = "") -> ProviderKind:
+    """The kind of provider that a vendor is which has nothing but what it declares.
+
+    Args:
+        chinese: Its title in Chinese, where it has one.
+    """
+
+    def make(given: dict[str, Any], parts: ProviderParts) -> OpenAIFamily:
+        return OpenAIFamily(vendor, read_settings(vendor, given, VendorSettings), parts.http)
+
+    kind = vendor_kind(vendor, make)
+    if chinese:
+        kind.translations["zh-CN"][kind.title] = chinese
+    return kind
 
 
 class _ResponseEnding:

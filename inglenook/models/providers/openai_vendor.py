@@ -45,7 +45,7 @@ class Vendor(Struct, frozen=True, kw_only=True):
     """What differs from the rest of the family.
 
     Attributes:
-        name: Of the kind; its file in `data/` is called so too.
+        name: Of the kind, of its file in `data/` and of its icon, unless `icon` says otherwise.
         paths: The protocols it speaks, and where; callers of these pass through.
         profile: How it wants things said, and `families` which file of `models/profiles` tells of its models.
         names: By protocol other than `openai.chat`, its own names of fields.
@@ -57,7 +57,7 @@ class Vendor(Struct, frozen=True, kw_only=True):
     """
 
     name: str
-    icon: str = "cloud"
+    icon: str = ""
     title: str = ""
     paths: dict[str, str] = field(default_factory=lambda: paths("chat"))
     profile: Profile = Profile()
@@ -77,10 +77,7 @@ class Vendor(Struct, frozen=True, kw_only=True):
 
     def data(self) -> VendorData | None:
         """What is known of it and its models; None: nothing."""
-        try:
-            return catalogue_data.vendor(self.name)
-        except FileNotFoundError:
-            return None
+        return catalogue_data.find(self.name)
 
 
 class VendorSettings(EndpointSettings, kw_only=True):
@@ -117,7 +114,7 @@ def vendor_kind(
 
     Args:
         more: Properties of its settings besides those of all.
-        chinese: Its words in Chinese, title first among them.
+        chinese: What its own words are in Chinese.
     """
     data = vendor.data()
     urls = [endpoint.url for endpoint in data.endpoints] if data is not None else []
@@ -127,10 +124,10 @@ def vendor_kind(
     return ProviderKind(
         name=vendor.name,
         title=vendor.title or (data.title if data is not None else vendor.name),
-        icon=vendor.icon,
+        icon=vendor.icon or vendor.name,
         settings_schema=schema,
         make=make,
-        known=(lambda: ()) if data is None else data.models,
+        known=tuple if data is None else data.models,
         docs=data.docs if data is not None else "",
         keys_page=data.keys if data is not None else "",
         translations={"zh-CN": {**CHINESE, **(chinese or {})}},

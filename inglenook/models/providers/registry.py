@@ -28,9 +28,35 @@ BUILT_IN = {
     "cohere": "inglenook.models.providers.cohere:KIND",
     "jina": "inglenook.models.providers.jina:KIND",
     "voyage": "inglenook.models.providers.voyage:KIND",
+    "openai": "inglenook.models.providers.openai:KIND",
+    "azure-openai": "inglenook.models.providers.azure_openai:KIND",
+    "mistral": "inglenook.models.providers.mistral:KIND",
+    "xai": "inglenook.models.providers.xai:KIND",
+    "groq": "inglenook.models.providers.groq:KIND",
+    "together": "inglenook.models.providers.together:KIND",
+    "openrouter": "inglenook.models.providers.openrouter:KIND",
+    "deepseek": "inglenook.models.providers.deepseek:KIND",
+    "qwen": "inglenook.models.providers.qwen:KIND",
+    "doubao": "inglenook.models.providers.doubao:KIND",
+    "moonshot": "inglenook.models.providers.moonshot:KIND",
+    "zhipu": "inglenook.models.providers.zhipu:KIND",
+    "ernie": "inglenook.models.providers.ernie:KIND",
+    "hunyuan": "inglenook.models.providers.hunyuan:KIND",
+    "spark": "inglenook.models.providers.spark:KIND",
+    "minimax": "inglenook.models.providers.minimax:KIND",
+    "stepfun": "inglenook.models.providers.stepfun:KIND",
+    "yi": "inglenook.models.providers.yi:KIND",
+    "siliconflow": "inglenook.models.providers.siliconflow:KIND",
+    "ollama": "inglenook.models.providers.ollama:KIND",
+    "vllm": "inglenook.models.providers.vllm:KIND",
+    "sglang": "inglenook.models.providers.sglang:KIND",
+    "lmstudio": "inglenook.models.providers.lmstudio:KIND",
+    "inglenook": "inglenook.models.providers.inglenook:KIND",
     "openai-compatible": "inglenook.models.providers.openai_compatible:KIND",
     "fake": "inglenook.models.providers.fake:KIND",
 }
+#: Those of our own that exist by themselves; the others need not be imported to know that they do not.
+STANDING = frozenset({"local", "embedding"})
 
 
 def names() -> list[str]:
@@ -59,6 +85,22 @@ def kinds() -> list[ProviderKind]:
             found.append(get(name))
         except Unavailable as error:
             log.warning("%s", error.message)
+    return found
+
+
+def standing() -> list[ProviderKind]:
+    """The kinds of which one instance exists by itself; those that cannot be loaded are logged."""
+    found = []
+    for name in names():
+        if name in BUILT_IN and name not in STANDING:
+            continue
+        try:
+            kind = get(name)
+        except Unavailable as error:
+            log.warning("%s", error.message)
+            continue
+        if kind.standing:
+            found.append(kind)
     return found
 
 

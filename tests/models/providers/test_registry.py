@@ -45,6 +45,7 @@ def test_ours_can_all_be_loaded() -> None:
     for name in registry.BUILT_IN:
         assert registry.get(name).name == name
     assert {kind.name for kind in registry.kinds() if kind.standing} == {"local", "embedding"}
+    assert {kind.name for kind in registry.standing()} == registry.STANDING
     assert registry.get("fake").hidden
 
 

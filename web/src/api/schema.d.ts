@@ -673,6 +673,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/providers/{provider_id}/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Try Saved Provider
+         * @description Try out a provider as it is saved, or with changes that are not saved yet.
+         */
+        post: operations["try_saved_provider_api_v1_providers__provider_id__test_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/providers/kinds": {
         parameters: {
             query?: never;
@@ -687,6 +707,26 @@ export interface paths {
         get: operations["list_kinds_api_v1_providers_kinds_get"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/providers/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Try Provider
+         * @description Try out a provider that is not saved: with every key, list its models or ask one of them for a token.
+         */
+        post: operations["try_provider_api_v1_providers_test_post"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1157,39 +1197,34 @@ export interface components {
          * @description A model of a provider that people here may see.
          *
          *     `name` is the provider's, `public_name` the one it gets here (by default the same, or `provider/name` if that is
-         *     taken). What is left out of the facts is unknown.
+         *     taken). What is left out of the facts, null, 0 or empty, is as its provider publishes it, as far as known; what is
+         *     said here holds instead, `prices` as a whole.
          */
         ChosenModelIn: {
             /** Capabilities */
             capabilities?: ("completion" | "embedding" | "rerank" | "image" | "transcription" | "speech" | "moderation" | "tools" | "vision" | "audio" | "files" | "thinking" | "insert" | "prefill")[] | null;
-            /**
-             * Context Length
-             * @default 0
-             */
-            context_length?: number;
-            /**
-             * Embedding Length
-             * @default 0
-             */
-            embedding_length?: number;
+            /** Context Length */
+            context_length?: number | null;
+            /** Embedding Length */
+            embedding_length?: number | null;
             /**
              * Enabled
              * @default true
              */
             enabled?: boolean;
-            /**
-             * Languages
-             * @default []
-             */
-            languages?: string[];
+            /** Languages */
+            languages?: string[] | null;
             /** Name */
             name: string;
+            /** Output Length */
+            output_length?: number | null;
+            prices?: components["schemas"]["ModelPrices"] | null;
             /** Public Name */
             public_name?: string | null;
         };
         /**
          * ChosenModelInfo
-         * @description A chosen model.
+         * @description A chosen model, with the facts that hold. `own` names those an administrator said here.
          */
         ChosenModelInfo: {
             /** Capabilities */
@@ -1204,6 +1239,11 @@ export interface components {
             languages: string[];
             /** Name */
             name: string;
+            /** Output Length */
+            output_length: number;
+            /** Own */
+            own: string[];
+            prices: components["schemas"]["ModelPrices"] | null;
             /** Public Name */
             public_name: string;
         };
@@ -1473,6 +1513,38 @@ export interface components {
             overlap?: number;
         };
         /**
+         * KeyTest
+         * @description How one API key did. `number` counts from 1.
+         */
+        KeyTest: {
+            /** Latency Ms */
+            latency_ms: number | null;
+            /** Number */
+            number: number;
+            /** Ok */
+            ok: boolean;
+            problem: components["schemas"]["ProviderProblem"] | null;
+        };
+        /**
+         * KnownModel
+         * @description What is known of a provider's model. 0 and empty: unknown.
+         */
+        KnownModel: {
+            /** Capabilities */
+            capabilities: string[];
+            /** Context Length */
+            context_length: number;
+            /** Embedding Length */
+            embedding_length: number;
+            /** Languages */
+            languages: string[];
+            /** Name */
+            name: string;
+            /** Output Length */
+            output_length: number;
+            prices: components["schemas"]["ModelPrices"] | null;
+        };
+        /**
          * Loaded
          * @description How long it took.
          */
@@ -1694,10 +1766,13 @@ export interface components {
             modified_at: number;
             /** Name */
             name: string;
+            /** Output Length */
+            output_length: number;
             /** Parameter Size */
             parameter_size: string;
             /** Pending */
             pending: number;
+            prices: components["schemas"]["ModelPrices"] | null;
             /** Provider */
             provider: string;
             /** Provider Id */
@@ -1708,6 +1783,83 @@ export interface components {
             size: number;
             /** State */
             state: string;
+        };
+        /**
+         * ModelPrices
+         * @description What a model costs, in millionths of `currency`: a million tokens of each class, a million `characters` spoken,
+         *     an `image`, a `search`, a `request`, a `second` of sound.
+         *
+         *     null: as `input` (`cached`, `cache_write`, `audio_input`), as `cache_write` (`cache_write_1h`), or as `output`
+         *     (`reasoning`, `audio_output`). `as_of` and `source` say when and where the prices were read.
+         */
+        ModelPrices: {
+            /**
+             * As Of
+             * @default
+             */
+            as_of?: string;
+            /** Audio Input */
+            audio_input?: number | null;
+            /** Audio Output */
+            audio_output?: number | null;
+            /** Cache Write */
+            cache_write?: number | null;
+            /** Cache Write 1H */
+            cache_write_1h?: number | null;
+            /** Cached */
+            cached?: number | null;
+            /**
+             * Characters
+             * @default 0
+             */
+            characters?: number;
+            /**
+             * Currency
+             * @default USD
+             */
+            currency?: string;
+            /**
+             * Image
+             * @default 0
+             */
+            image?: number;
+            /**
+             * Input
+             * @default 0
+             */
+            input?: number;
+            /**
+             * Output
+             * @default 0
+             */
+            output?: number;
+            /** Reasoning */
+            reasoning?: number | null;
+            /**
+             * Request
+             * @default 0
+             */
+            request?: number;
+            /**
+             * Search
+             * @default 0
+             */
+            search?: number;
+            /**
+             * Second
+             * @default 0
+             */
+            second?: number;
+            /**
+             * Source
+             * @default
+             */
+            source?: string;
+            /**
+             * Tiers
+             * @default []
+             */
+            tiers?: components["schemas"]["PriceTier"][];
         };
         /**
          * ModelRef
@@ -1851,6 +2003,9 @@ export interface components {
             languages: string[];
             /** Name */
             name: string;
+            /** Output Length */
+            output_length: number;
+            prices: components["schemas"]["ModelPrices"] | null;
         };
         /**
          * PasswordChange
@@ -1876,6 +2031,22 @@ export interface components {
             model: string;
             /** Provider */
             provider: string;
+        };
+        /**
+         * PriceTier
+         * @description Prices that hold instead once a prompt is longer than `above` tokens.
+         */
+        PriceTier: {
+            /** Above */
+            above: number;
+            /** Cache Write */
+            cache_write?: number | null;
+            /** Cached */
+            cached?: number | null;
+            /** Input */
+            input: number;
+            /** Output */
+            output: number;
         };
         /**
          * ProviderCheck
@@ -1944,11 +2115,19 @@ export interface components {
         };
         /**
          * ProviderKindInfo
-         * @description A kind of provider that can be added, with the JSON schema of its settings.
+         * @description A kind of provider that can be added, with the JSON schema of its settings and the models it knows unasked.
+         *
+         *     `docs` and `keys_page` are pages of the vendor: how its API works, and where one gets a key; empty if unknown.
          */
         ProviderKindInfo: {
+            /** Docs */
+            docs: string;
             /** Icon */
             icon: string;
+            /** Keys Page */
+            keys_page: string;
+            /** Models */
+            models: components["schemas"]["KnownModel"][];
             /** Name */
             name: string;
             /** Settings Schema */
@@ -1975,6 +2154,53 @@ export interface components {
             settings?: {
                 [key: string]: unknown;
             } | null;
+        };
+        /**
+         * ProviderProblem
+         * @description What is wrong, and why.
+         *
+         *     `code`: `key_refused`, `out_of_credit`, `unreachable` (no such host, or nobody listens there), `tls`, `timeout`,
+         *     `wrong_url` (something answers, but not this API), `limited`, `overloaded`, `settings` (they cannot be used),
+         *     `refused` (the model or the request) or `failed`. `message` says it in words, with the provider's own.
+         */
+        ProviderProblem: {
+            /** Code */
+            code: string;
+            /** Message */
+            message: string;
+        };
+        /**
+         * ProviderTest
+         * @description How a provider did. `ok`: with every key. `models`: how many it lists; null: it was asked a model instead.
+         */
+        ProviderTest: {
+            /** Keys */
+            keys: components["schemas"]["KeyTest"][];
+            /** Latency Ms */
+            latency_ms: number | null;
+            /** Models */
+            models: number | null;
+            /** Ok */
+            ok: boolean;
+            problem: components["schemas"]["ProviderProblem"] | null;
+        };
+        /**
+         * ProviderTestIn
+         * @description Settings to try before they are saved. `model` is asked for one token; without it, the list of models is asked
+         *     for, where the provider has one.
+         */
+        ProviderTestIn: {
+            /** Kind */
+            kind: string;
+            /** Model */
+            model?: string | null;
+            /**
+             * Settings
+             * @default {}
+             */
+            settings?: {
+                [key: string]: unknown;
+            };
         };
         /**
          * PullInfo
@@ -2205,6 +2431,18 @@ export interface components {
             top_k?: number | null;
             /** Top P */
             top_p?: number | null;
+        };
+        /**
+         * SavedProviderTestIn
+         * @description What to try with a provider: its settings, or these in their place, where a secret left out is the saved one.
+         */
+        SavedProviderTestIn: {
+            /** Model */
+            model?: string | null;
+            /** Settings */
+            settings?: {
+                [key: string]: unknown;
+            } | null;
         };
         /**
          * SentView
@@ -3816,6 +4054,41 @@ export interface operations {
             };
         };
     };
+    try_saved_provider_api_v1_providers__provider_id__test_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                provider_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SavedProviderTestIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProviderTest"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
     list_kinds_api_v1_providers_kinds_get: {
         parameters: {
             query?: {
@@ -3834,6 +4107,39 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ProviderKindInfo"][];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    try_provider_api_v1_providers_test_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ProviderTestIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProviderTest"];
                 };
             };
             /** @description Validation Error */

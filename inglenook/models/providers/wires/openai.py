@@ -18,15 +18,15 @@ from inglenook.models.calls import (
     TextPart,
     ToolSpec,
 )
-from inglenook.models.errors import CannotCarry
 from inglenook.models.profiles.base import Profile
+from inglenook.models.providers.wires.carrying import check_local, refuse
 from inglenook.models.providers.wires.thinking import said_thinking, says_otherwise
 
 #: Sampling fields that OpenAI's own API does not have, and some servers that speak its protocol do.
 EXTENSIONS = ("top_k", "min_p", "typical_p", "repeat_penalty", "repeat_last_n")
 _STANDARD = ("temperature", "top_p", "seed", "frequency_penalty", "presence_penalty", "n", "logit_bias")
 #: Values that ask for nothing, so that a server which does not know the field loses nothing.
-_NOTHING = {"n": 1, "parallel_tool_calls": True, "logprobs": False, "tool_choice": "auto"}
+_NOTHING = {"n": 1, "parallel_tool_calls": True, "frequency_penalty": 0, "presence_penalty": 0, "logit_bias": {}}
 
 Body = dict[str, Any]
 
@@ -134,9 +134,7 @@ def _body(model: str, sampling: Sampling, local: LocalOptions, profile: Profile)
         if value is None:
             continue
         if name in EXTENSIONS and name not in profile.extensions:
-            raise CannotCarry(
-                f"field '{name}' cannot be carried to model '{model}': its provider does not know it", field=name
-            )
+            raise refuse(name, model)
         body[name] = value
     if sampling.stop:
         body["stop"] = sampling.stop
@@ -145,30 +143,12 @@ def _body(model: str, sampling: Sampling, local: LocalOptions, profile: Profile)
     return body
 
 
-def check_local(local: LocalOptions) -> None:
-    """Return if nothing is asked that only models run here know. `keep_alive` asks for nothing that a model elsewhere
-    lacks, and a prompt too long is refused there anyway.
-
-    Raises:
-        CannotCarry: there is; names it.
-    """
-    for name, value in (("num_ctx", local.num_ctx), ("context", local.context)):
-        if value is not None:
-            raise CannotCarry(
-                f"field '{name}' cannot be carried: this model does not run here; leave it out", field=name
-            )
-
-
 def _check(body: Body, model: str, profile: Profile, *, thinking: bool) -> None:
     refused = profile.refuses | profile.refuses_thinking if thinking else profile.refuses
     for name in refused & body.keys():
         if body[name] != _NOTHING.get(name):
-            while_thinking = " while it thinks" if name not in profile.refuses else ""
-            raise CannotCarry(
-                f"field '{name}' cannot be carried to model '{model}', which does not take it{while_thinking}; "
-                "leave it out",
-                field=name,
-            )
+            when = "" if name in profile.refuses else " while it thinks"
+            raise refuse(name, model, f"it does not take it{when}")
         del body[name]
 
 
@@ -183,11 +163,8 @@ def _choose(body: Body, model: str, request: ChatRequest, profile: Profile) -> N
     if word is None:
         return
     if word not in profile.tool_choices and word != "auto":
-        raise CannotCarry(
-            f"field 'tool_choice' cannot be carried to model '{model}': its provider knows no "
-            f"{'choice of one tool' if word == 'named' else repr(word)}",
-            field="tool_choice",
-        )
+        unknown = "choice of one tool" if word == "named" else repr(word)
+        raise refuse("tool_choice", model, f"its provider knows no {unknown}")
     if isinstance(choice, dict):
         choice = {"type": "function", "function": {"name": choice["name"]}}
     body["tool_choice"] = choice
@@ -257,10 +234,7 @@ def _response_format(model: str, wanted: ResponseFormat | None, profile: Profile
         return None
     kind = "json_object" if wanted.schema is None else wanted.kind
     if kind not in profile.formats:
-        raise CannotCarry(
-            f"field 'response_format' cannot be carried to model '{model}': its provider knows no {kind}",
-            field="response_format",
-        )
+        raise refuse("response_format", model, f"its provider knows no {kind}")
     if kind == "json_object":
         return {"type": "json_object"}
     schema: Body = {"name": wanted.name or "answer", "schema": wanted.schema}

@@ -86,7 +86,8 @@ def read_models(body: bytes, where: str, today: str) -> list[ModelFacts]:
         listed = msgspec.json.decode(body, type=_Models | list[_Listed])
     except (msgspec.DecodeError, UnicodeDecodeError):
         raise UpstreamFailed(
-            f"{where} did not answer with a list of models; is the base URL right? It often ends in /v1"
+            f"{where} did not answer with a list of models; is the base URL right? It often ends in /v1",
+            details={"cause": "no_such_api"},
         ) from None
     models = listed if isinstance(listed, list) else listed.data
     return [

@@ -33,8 +33,9 @@ from inglenook.models.calls import (
 from inglenook.models.errors import CannotCarry
 from inglenook.models.profiles.base import Profile
 from inglenook.models.providers.refusals import USUAL, Refusal, Wording
-from inglenook.models.providers.wires.openai import check_local
+from inglenook.models.providers.wires.carrying import check_local, refuse
 from inglenook.models.providers.wires.openai_usage import usage_of
+from inglenook.models.providers.wires.provenance import sealed, unsealed
 from inglenook.models.providers.wires.sse import SseReader
 from inglenook.models.providers.wires.thinking import said_thinking
 
@@ -46,8 +47,17 @@ _UNKNOWN = (
 )
 
 
-def responses_body(model: str, request: ChatRequest, profile: Profile) -> Body:
+def can_carry(request: ChatRequest) -> bool:
+    """Whether this protocol has words for all that is asked of the sampling."""
+    sampling = request.sampling
+    return not sampling.stop and sampling.n in (None, 1) and all(getattr(sampling, name) is None for name in _UNKNOWN)
+
+
+def responses_body(model: str, request: ChatRequest, profile: Profile, origin: str) -> Body:
     """A body for `/responses`; it always streams.
+
+    Args:
+        origin: Whose sealed thoughts may go back.
 
     Raises:
         CannotCarry: a field is set that this protocol has no word for; names it.
@@ -58,23 +68,23 @@ def responses_body(model: str, request: ChatRequest, profile: Profile) -> Body:
         "model": model,
         "stream": True,
         "store": False,
-        "input": [item for message in request.messages for item in _items(message)],
+        "input": [item for message in request.messages for item in _items(message, origin)],
         "include": ["reasoning.encrypted_content"],
     }
     thinks = request.reasoning not in (None, "none") or bool(request.reasoning_budget)
     refused = profile.refuses | profile.refuses_thinking if thinks else profile.refuses
     for name in _UNKNOWN:
         if getattr(sampling, name) is not None:
-            raise _cannot(name, model)
+            raise refuse(name, model, "its API has no word for it")
     if sampling.n not in (None, 1):
-        raise _cannot("n", model)
+        raise refuse("n", model, "its API has no word for it")
     if sampling.stop:
-        raise _cannot("stop", model)
+        raise refuse("stop", model, "its API has no word for it")
     for name, theirs in (("temperature", "temperature"), ("top_p", "top_p"), ("max_tokens", "max_output_tokens")):
         value = getattr(sampling, name)
         if value is not None:
             if name in refused:
-                raise _cannot(name, model)
+                raise refuse(name, model, "its API has no word for it")
             body[theirs] = value
     if sampling.logprobs:
         body["include"].append("message.output_text.logprobs")
@@ -86,12 +96,10 @@ def responses_body(model: str, request: ChatRequest, profile: Profile) -> Body:
         body["user"] = request.user
     effort = said_thinking(model, profile.thinking, request.reasoning, request.reasoning_budget).get("reasoning_effort")
     if effort is not None:
-        body["reasoning"] = {"effort": effort, "summary": "auto"} if effort != "none" else {"effort": effort}
+        body["reasoning"] = {"effort": effort}
+    if profile.summaries and effort != "none":
+        body["reasoning"] = {**body.get("reasoning", {}), "summary": "auto"}
     return body
-
-
-def _cannot(name: str, model: str) -> CannotCarry:
-    return CannotCarry(f"field '{name}' cannot be carried to model '{model}': its API has no word for it", field=name)
 
 
 def _tools(body: Body, request: ChatRequest) -> None:
@@ -128,22 +136,22 @@ def _form(wanted: ResponseFormat | None) -> Body | None:
     }
 
 
-def _items(message: Message) -> Iterator[Body]:
+def _items(message: Message, origin: str) -> Iterator[Body]:
     if message.role == "tool":
         output: Any = message.content if isinstance(message.content, str) else [_part(p) for p in message.content]
         yield {"type": "function_call_output", "call_id": message.tool_call_id or "", "output": output}
         return
     for thought in message.thoughts:
-        if thought.data is not None:
+        if (proof := unsealed(origin, thought.data)) is not None:
             summary = [{"type": "summary_text", "text": thought.text}] if thought.text else []
-            yield {"type": "reasoning", "summary": summary, "encrypted_content": thought.data}
-    parts: list[Part] = [TextPart(message.content)] if isinstance(message.content, str) else message.content
+            yield {"type": "reasoning", "summary": summary, "encrypted_content": proof}
     if message.role == "assistant":
         if text := message.text:
             yield {"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": text}]}
         for call in message.tool_calls:
             yield {"type": "function_call", "call_id": call.id, "name": call.name, "arguments": call.arguments}
     else:
+        parts: list[Part] = [TextPart(message.content)] if isinstance(message.content, str) else message.content
         yield {"type": "message", "role": message.role, "content": [_part(part) for part in parts]}
 
 
@@ -214,9 +222,14 @@ _event = msgspec.json.Decoder(_Event)
 
 
 class ResponsesStream:
-    """Reads one stream of `/responses`."""
+    """Reads one stream of `/responses`.
 
-    def __init__(self, wording: Wording = USUAL) -> None:
+    Args:
+        origin: Whose sealed thoughts these are.
+    """
+
+    def __init__(self, origin: str, wording: Wording = USUAL) -> None:
+        self._origin = origin
         self._events = SseReader()
         self._wording = wording
         self._calls: dict[int, int] = {}  # from places in the output to numbers of tool calls
@@ -263,7 +276,7 @@ class ResponsesStream:
             case "response.function_call_arguments.delta":
                 yield ToolCallDelta(self._calls.get(event.output_index, 0), arguments=event.delta)
             case "response.output_item.done" if event.item is not None and event.item.encrypted_content:
-                yield ReasoningDelta("", data=event.item.encrypted_content)
+                yield ReasoningDelta("", data=sealed(self._origin, event.item.encrypted_content))
             case "response.completed" | "response.incomplete":
                 self._last = list(self._ending(event.response or _Response()))
             case "response.failed" | "error":
