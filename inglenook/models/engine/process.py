@@ -28,6 +28,8 @@ log = logging.getLogger(__name__)
 TEMPLATE_DEADLINE = 20.0
 _WEIGHTS_LOADED = b"initializing, n_slots"
 
+#: What llama.cpp puts before its words (time, level, place), and the folders it was built in.
+_CLUTTER = re.compile(r"^[\d.]+ [A-Z] (?:\w+ +)?\S+: |/\S*/(?=\w+\.\w+:\d+)")
 _LOG_LINES = 200
 _LOG_LINE = 600
 _SAMPLE_SECONDS = 0.25
@@ -212,7 +214,7 @@ class Child:
 
     def _load_error(self, said: str) -> InglenookError:
         lines = [line for line in self._log if re.search(r"\berror\b|GGML_ASSERT|^[\d.]+ E ", line, re.I)]
-        reason = re.sub(r"^[\d.]+ [A-Z] \w+ +\S+: ", "", lines[0].strip() if lines else said)
+        reason = _CLUTTER.sub("", lines[0].strip() if lines else said)
         if not reason or (self._process.returncode or 0) < 0:
             reason = f"{reason}, and its process ended with {self._how_it_ended()}".lstrip(", ").removeprefix("and ")
         event(log, logging.WARNING, "model did not load", model=self.name, reason=reason, ended=self._how_it_ended())

@@ -208,3 +208,24 @@ async def test_what_llama_cpp_refuses_is_told_in_its_words(tmp_path: Path) -> No
     path = tiny_llama(tmp_path / "odd.gguf", tokenizer__ggml__pre="no such splitter")
     with pytest.raises(BadModelFile, match=r"odd did not load: .*no such splitter"):
         await Child.start(_spec(from_path(path)), 30)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "told"),
+    [
+        (
+            "llama__rope__dimension_count",
+            12,
+            r"odd did not load: error loading model: .*invalid n_rot: 12, expected 16$",
+        ),
+        (
+            "llama__attention__layer_norm_rms_epsilon",
+            float("nan"),
+            r"odd did not load: ops\.cpp:\d+: GGML_ASSERT.*SIGABRT$",
+        ),
+    ],
+)
+async def test_why_it_did_not_load_is_told_without_clutter(tmp_path: Path, key: str, value: Any, told: str) -> None:
+    path = tiny_llama(tmp_path / "odd.gguf", **{key: value})
+    with pytest.raises(BadModelFile, match=told):
+        await Child.start(_spec(from_path(path)), 30)
