@@ -103,6 +103,8 @@ class Ledger:
         self._bodies: list[Body] = []
         self._timer: asyncio.TimerHandle | None = None
         self._flushing: asyncio.Task[None] | None = None
+        #: Whether the last write failed.
+        self._refused = False
 
     async def start(self) -> None:
         """Open the file, making it if it is new.
@@ -115,7 +117,10 @@ class Ledger:
 
     async def stop(self) -> None:
         """Write what is in memory and close the file."""
-        await self.flush()
+        while self._waiting or self._flushing is not None:
+            await self.flush()
+            if self._refused:
+                break
         if self._store is not None:
             await self._store.close()
             self._store = None
@@ -130,13 +135,13 @@ class Ledger:
 
     async def flush(self) -> None:
         """Return once everything recorded so far is in the file, or could not be written."""
-        while self._waiting or self._flushing is not None:
+        for _ in range(2):  # what is being written already, and what waits behind it
             self._begin_flush()
             if self._flushing is None:
                 return
             await asyncio.shield(self._flushing)
-            if self._timer is not None and self._waiting:
-                return  # the disk refuses; the timer tries again
+            if self._refused:
+                return  # the timer tries again
 
     def record_body(self, body: Body) -> None:
         """Keep what was said in a call. Written with the entries."""
@@ -177,17 +182,19 @@ class Ledger:
     async def _write(self, store: Store, batch: list[Record], bodies: list[Body]) -> None:
         try:
             await store.write(lambda session: _insert(session, batch, bodies))
+            self._refused = False
         except Exception:
             log.exception("%d entries of the usage ledger could not be written; trying again", len(batch))
+            self._refused = True
             self._bodies = [*bodies, *self._bodies][-KEPT // 100 :]
             kept = [*batch, *self._waiting]
             if len(kept) > KEPT:
                 log.error("%d entries of the usage ledger are lost", len(kept) - KEPT)
             self._waiting = kept[-KEPT:]
-            if self._timer is None:
-                self._timer = asyncio.get_running_loop().call_later(FLUSH_EVERY, self._begin_flush)
         finally:
             self._flushing = None
+            if self._waiting and self._timer is None:  # theirs may have rung while this was being written
+                self._timer = asyncio.get_running_loop().call_later(FLUSH_EVERY, self._begin_flush)
 
 
 def month_start(ms: int) -> int:

@@ -2,7 +2,9 @@
 
 import asyncio
 import sqlite3
+import threading
 from collections.abc import AsyncIterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -96,6 +98,65 @@ async def test_a_disk_that_refuses_loses_nothing(ledger: Ledger) -> None:
         module._insert = insert
     ledger.record(record(call_id="two"))
     assert {entry.call_id for entry in await ledger.entries()} == {"one", "two"}
+
+
+async def test_a_flush_writes_what_was_recorded_before_it_although_more_comes(ledger: Ledger, tmp_path: Path) -> None:
+    insert, going, release = module._insert, asyncio.Event(), threading.Event()
+
+    def slow(session: Any, batch: Any, bodies: Any) -> None:
+        loop.call_soon_threadsafe(going.set)
+        release.wait()
+        insert(session, batch, bodies)
+
+    loop = asyncio.get_running_loop()
+    module._insert = slow
+    try:
+        ledger.record(record(call_id="one"))
+        first = asyncio.create_task(ledger.flush())
+        await going.wait()
+        ledger.record(record(call_id="two"))
+        second = asyncio.create_task(ledger.flush())
+        await asyncio.sleep(0)  # it waits for the first write now
+        ledger.record(record(call_id="three"))
+        release.set()
+        await asyncio.gather(first, second)
+    finally:
+        release.set()
+        module._insert = insert
+    with closing(sqlite3.connect(tmp_path / "usage.db")) as connection:
+        assert {row[0] for row in connection.execute("SELECT call_id FROM ledger")} >= {"one", "two"}
+
+
+async def test_what_comes_during_a_long_write_is_written_after_it_by_itself(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "FLUSH_EVERY", 0.01)
+    insert, release = module._insert, threading.Event()
+    batches: list[int] = []
+    done = asyncio.Event()
+
+    def slow(session: Any, batch: Any, bodies: Any) -> None:
+        insert(session, batch, bodies)
+        batches.append(len(batch))
+        if len(batches) == 1:
+            loop.call_soon_threadsafe(first.set)
+            release.wait()
+        else:
+            loop.call_soon_threadsafe(done.set)
+
+    loop, first = asyncio.get_running_loop(), asyncio.Event()
+    module._insert = slow
+    try:
+        ledger.record(record(call_id="one"))
+        await first.wait()
+        ledger.record(record(call_id="two"))
+        await asyncio.sleep(0.05)  # its time comes while the first is still being written
+        release.set()
+        await asyncio.wait_for(done.wait(), 5)
+    finally:
+        release.set()
+        module._insert = insert
+    assert batches == [1, 1]
 
 
 async def test_a_newer_file_is_left_alone(tmp_path: Path) -> None:
