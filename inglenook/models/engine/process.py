@@ -20,6 +20,7 @@ from msgspec import Struct
 
 from inglenook.kit.errors import InglenookError, Unavailable, UpstreamFailed
 from inglenook.kit.logging import event
+from inglenook.models.engine.openmp import library_folder
 from inglenook.models.errors import BadModelFile
 
 log = logging.getLogger(__name__)
@@ -90,7 +91,7 @@ class Child:
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.PIPE,
-                env=_environment(),
+                env=child_environment(),
                 cwd="/",
             )
         except OSError as error:
@@ -252,11 +253,13 @@ class Child:
         return f"signal {-code}"
 
 
-def _environment() -> dict[str, str]:
+def child_environment() -> dict[str, str]:
     """What a child needs of ours, and how OpenMP is to wait: passively, or the machine collapses under load."""
     passed = {name: value for name, value in os.environ.items() if _PASSED_ON.fullmatch(name)}
     ours = "" if _ROOT.name in ("site-packages", "dist-packages") else str(_ROOT)
     path = os.pathsep.join(part for part in (ours, passed.get("PYTHONPATH")) if part)
+    if (folder := library_folder()) is not None:
+        passed["LD_LIBRARY_PATH"] = os.pathsep.join(filter(None, (folder, passed.get("LD_LIBRARY_PATH"))))
     return {**passed, "PYTHONPATH": path, "OMP_WAIT_POLICY": "passive", "GOMP_SPINCOUNT": "0"}
 
 
