@@ -23,3 +23,5 @@ export type ProviderKind = Schemas["ProviderKindInfo"];
 export type Provider = Schemas["ProviderInfo"];
 export type ChosenModel = Schemas["ChosenModelIn"];
 export type OfferedModel = Schemas["OfferedModel"];
+export type UsageSums = Schemas["UsageSums"];
+export type ServerSettings = Schemas["SettingsInfo"];

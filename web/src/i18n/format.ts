@@ -43,6 +43,11 @@ export function tokens(value: number): string {
   return `${number(value / (value % 1024 === 0 ? 1024 : 1000), value < 10_000 && value % 1024 !== 0 ? 1 : 0)}k`;
 }
 
+/** A large count in few characters: 6.1M or 607万. */
+export function compact(value: number): string {
+  return formatter({ notation: "compact", maximumFractionDigits: 1 }).format(value);
+}
+
 /** A duration given in milliseconds: 0.8 s, 12 s, 2 min. */
 export function duration(ms: number): string {
   const unit = (value: number, name: string, digits = 0) =>

@@ -3,10 +3,12 @@ import { msg } from "@lingui/core/macro";
 import type { ComponentType } from "react";
 
 import { ProvidersSection } from "@/features/models/ProvidersSection";
+import { UsageSection } from "@/features/usage/UsageSection";
 
 import { KeysSection } from "./KeysSection";
 import { PeopleSection } from "./PeopleSection";
 import { ProfileSection } from "./ProfileSection";
+import { ServerSection } from "./ServerSection";
 
 export interface SettingsSection {
   id: string;
@@ -18,8 +20,10 @@ export interface SettingsSection {
 const FIRST: SettingsSection = { id: "profile", name: msg`Profile`, body: ProfileSection };
 const OTHERS: readonly SettingsSection[] = [
   { id: "keys", name: msg`API keys`, body: KeysSection },
+  { id: "usage", name: msg`Usage`, body: UsageSection },
   { id: "providers", name: msg`Providers`, body: ProvidersSection, admin: true },
   { id: "people", name: msg`People`, body: PeopleSection, admin: true },
+  { id: "server", name: msg`Server`, body: ServerSection, admin: true },
 ];
 
 /** The sections of the settings that somebody may see; there is always the profile. */
