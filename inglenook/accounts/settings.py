@@ -97,13 +97,16 @@ class RuntimeSettings:
         live.on_change(self._show)
 
     def register(self, section: Section[S]) -> Registered[S]:
-        """Make a section known, before or after the start.
+        """Make a section known, before or after the start; who asks again gets the same.
 
         Raises:
-            ValueError: there is one of that name already.
+            ValueError: there is another one of that name.
         """
-        if section.name in self._sections:
-            raise ValueError(f"there is a section {section.name!r} already")
+        known = self._sections.get(section.name)
+        if known is not None:
+            if known.section is section:
+                return known
+            raise ValueError(f"there is another section {section.name!r} already")
         registered = self._sections[section.name] = Registered(section)
         self._take(registered, self._live.now)
         return registered
