@@ -20,7 +20,8 @@ setup: $(VENV)/.ready web ## Prepare everything in .venv and build the web inter
 $(VENV)/.ready: requirements-dev.lock pyproject.toml
 	@if ! [ -x $(BIN)/python ]; then
 	  $(PYTHON) -c 'import sys; sys.exit("Inglenook needs Python 3.11 or newer, this is " + sys.version) if sys.version_info < (3, 11) else 0'
-	  if command -v uv >/dev/null; then uv venv -q --seed --python $(PYTHON) $(VENV); else $(PYTHON) -m venv $(VENV); fi
+	  { if command -v uv >/dev/null; then uv venv -q --seed --python $(PYTHON) $(VENV); else $(PYTHON) -m venv $(VENV); fi; } \
+	    || { rm -rf $(VENV); exit 1; }
 	fi
 	[ -x $(BIN)/uv ] || $(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements-uv.lock
 	$(BIN)/uv pip sync -q --python $(BIN)/python --require-hashes --compile-bytecode requirements-dev.lock
@@ -33,7 +34,8 @@ web: $(VENV)/.ready ## Build the web interface into inglenook/static, if its sou
 	$(BIN)/python hatch_build.py
 
 run: setup ## Start Inglenook on http://127.0.0.1:8642 (DATA=folder keeps its data elsewhere)
-	@$(BIN)/inglenook pull $(STARTER) $(if $(DATA),--data $(DATA)) --if-empty
+	@$(BIN)/inglenook pull $(STARTER) $(if $(DATA),--data $(DATA)) --if-empty \
+	  || echo "Starting without the starter model: the server tries again, and the Models page can fetch others." >&2
 	exec $(BIN)/inglenook serve $(if $(DATA),--data $(DATA))
 
 dev: setup ## Start the server and the web interface with reload on http://127.0.0.1:5173

@@ -41,6 +41,10 @@ class _Json(logging.Formatter):
         return orjson.dumps(entry, default=str).decode()
 
 
+#: Libraries that tell of every request or migration, with whole URLs: keys may be in them.
+_TALKATIVE = ("alembic", "httpcore", "httpx")
+
+
 def configure(level: str = "warning", style: Literal["lines", "json"] = "lines") -> None:
     """Send all log records of the process to standard error in the given style."""
     handler = logging.StreamHandler(sys.stderr)
@@ -48,3 +52,5 @@ def configure(level: str = "warning", style: Literal["lines", "json"] = "lines")
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
+    for name in _TALKATIVE:
+        logging.getLogger(name).setLevel(logging.WARNING)
