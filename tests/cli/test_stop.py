@@ -2,17 +2,16 @@
 
 import json
 import signal
-import socket
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import httpx
 import pytest
 
+from tests.support.deaf import DeafServer
 from tests.support.running import RunningServer
 
 pytestmark = pytest.mark.slow
@@ -63,32 +62,6 @@ class Asked:
     def over(self) -> "Asked":
         self._thread.join(60)
         return self
-
-
-class DeafServer:
-    """A server that takes connections and never says a word; `asked` once it took one."""
-
-    def __enter__(self) -> Self:
-        self.asked = threading.Event()
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
-        self._taken: list[socket.socket] = []
-        self._thread = threading.Thread(target=self._take)
-        self._thread.start()
-        return self
-
-    def _take(self) -> None:
-        with suppress(OSError):
-            while True:
-                self._taken.append(self._listener.accept()[0])
-                self.asked.set()
-
-    def __exit__(self, *_: object) -> None:
-        self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
-        self._thread.join()
-        for taken in self._taken:
-            taken.close()
 
 
 def test_an_answer_in_a_chat_is_kept_as_it_is_and_can_be_continued(tmp_path: Path) -> None:
