@@ -71,6 +71,8 @@ class Execution:
         self._deferred: list[RunEvent] = []
         self._effects = Effects(self.run_id, self)
         self._timer: asyncio.TimerHandle | None = None
+        #: How often in a row the database has refused to commit.
+        self._refusals = 0
         #: What made journaling deltas impossible.
         self._fault: Exception | None = None
         self._flushes: set[asyncio.Task[None]] = set()
@@ -318,9 +320,14 @@ class Execution:
                 self._timer = None
             if events or ending or self._deferred:
                 self._held = []
-            return await self._transact(events, project, ending, taken)
+            seq = await self._transact(events, project, ending, taken)
+            self._refusals = 0
+            return seq
         except LeaseLost:
             self.lost = True
+            raise
+        except (OperationalError, OSError):
+            self._refusals += 1
             raise
         finally:
             held, self._held = self._held or (), None
@@ -328,7 +335,7 @@ class Execution:
                 for payload in held:
                     self.delta(payload)
                 if (self._encoded or self._deferred) and self._timer is None:
-                    self._arm(self._timing.slice)
+                    self._arm(RETRIES[min(self._refusals, len(RETRIES)) - 1] if self._refusals else self._timing.slice)
             self._lock.release()
 
     async def _transact(

@@ -394,3 +394,41 @@ async def test_an_end_that_the_database_refuses_is_recorded_later(
     assert await notes(store) == ["settled failed"]
     count = text("SELECT count(*) FROM run_events WHERE run_id = :r AND type = 'run.failed'")
     assert await store.read(lambda s: s.execute(count, {"r": run_id}).scalar()) == 1
+
+
+async def test_deltas_that_a_full_disk_refuses_are_tried_again_ever_more_seldom_and_none_is_lost(
+    store: Store, house: House, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refused = asyncio.Event()
+    told: list[logging.LogRecord] = []
+
+    def hear(record: logging.LogRecord) -> bool:
+        told.append(record)
+        refused.set()
+        return False
+
+    monkeypatch.setattr(logging.getLogger("inglenook.runs.context"), "filters", [hear])
+    caplog.set_level(logging.CRITICAL, logger="inglenook.store.database")
+    proceed = asyncio.Event()
+
+    async def work(run: RunContext) -> None:
+        await proceed.wait()
+        run.delta({"n": 0, "text": "x" * 30_000})
+        run.delta({"n": 1})
+        await freed.wait()
+
+    async def limit(pages: str) -> None:
+        await store.write(lambda s: s.execute(text(f"PRAGMA max_page_count = {pages}")))
+
+    freed = asyncio.Event()
+    runs, _ = await house.runs(work)
+    run_id = await begin(store, runs)
+    await limit(str(await store.read(lambda s: s.execute(text("PRAGMA page_count")).scalar())))
+    proceed.set()
+    await refused.wait()
+    await asyncio.sleep(0.3)
+    assert len(told) <= 3
+    await limit("1000000")
+    freed.set()
+    client = await to_end(runs, run_id)
+    assert (client.status, client.numbers) == ("finished", [0, 1])
