@@ -1,10 +1,13 @@
 """The list of provider kinds: ours, an outside package's, and packages that are broken."""
 
+import importlib
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from inglenook.kit.errors import NotFound, Unavailable
 from inglenook.models.providers import registry
@@ -44,7 +47,7 @@ def plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def test_ours_can_all_be_loaded() -> None:
     for name in registry.BUILT_IN:
         assert registry.get(name).name == name
-    assert {kind.name for kind in registry.kinds() if kind.standing} == {"local", "embedding"}
+    assert {kind.name for kind in registry.kinds() if kind.standing} == registry.STANDING
     assert {kind.name for kind in registry.standing()} == registry.STANDING
     assert registry.get("fake").hidden
 
@@ -69,6 +72,24 @@ def test_broken_packages_are_told_and_left_out() -> None:
         registry.get("acme-broken")
     assert not {"acme-missing", "acme-broken"} & {kind.name for kind in registry.kinds()}
     assert {"acme-missing", "acme-broken"} <= set(registry.names())
+
+
+@pytest.mark.usefixtures("plugin")
+def test_a_package_can_add_one_that_exists_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    module = importlib.import_module("acme_plugin")
+    monkeypatch.setattr(module, "KIND", structs.replace(module.KIND, standing=True))
+    assert "acme" in [kind.name for kind in registry.standing()]
+
+
+def test_who_is_not_asked_for_is_not_loaded() -> None:
+    """At start only what exists by itself is."""
+    code = (
+        "import sys\nfrom inglenook.models.providers import registry\nregistry.standing()\n"
+        "print([name for name in sys.modules if name.startswith('inglenook.models.providers.') "
+        "and name.rpartition('.')[2] in ('anthropic', 'bedrock', 'openai_family')])"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "[]"
 
 
 def test_an_unknown_kind_is_said_so() -> None:
