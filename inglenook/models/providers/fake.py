@@ -16,8 +16,9 @@ The model's name chooses the script. These exist by themselves:
 
     embed, rerank, paint, hear, speak, judge    do what they are called; see `fake_media`
 
-The setting `scripts` adds more by name, and a prompt that is itself a JSON script (`{"steps": [...]}`) is followed by
-every chat model. A script is `{"steps": [...], "finish": "stop", "usage": {...}}` with steps of one key each:
+The setting `scripts` adds more by name (of a list, one a turn), and a prompt that is itself a JSON script
+(`{"steps": [...]}`) is followed by every chat model. A script is `{"steps": [...], "finish": "stop", "usage": {...}}`
+with steps of one key each:
 
     {"text": "…"}         said a token a word             {"reasoning": "…"}       thought, likewise
     {"signature": "…"}    signs what was thought          {"sealed": "…"}          a thought that cannot be read
@@ -112,9 +113,10 @@ class Script(Struct, omit_defaults=True, forbid_unknown_fields=True):
 
 
 class FakeSettings(Struct, omit_defaults=True, forbid_unknown_fields=True):
-    """Settings of a fake provider: scripts by model name."""
+    """Settings of a fake provider: scripts by model name; of a list, one a turn of the conversation, the last for all
+    that follow."""
 
-    scripts: dict[str, Script] = field(default_factory=dict)
+    scripts: dict[str, Script | list[Script]] = field(default_factory=dict)
 
 
 class Gate:
@@ -204,7 +206,8 @@ class Fake:
     def _script(self, model: str, request: ChatRequest | CompletionRequest) -> Script:
         prompt = _prompt(request)
         if model in self._scripts:
-            return self._scripts[model]
+            scripts = self._scripts[model]
+            return scripts if isinstance(scripts, Script) else scripts[min(_turns(request), len(scripts) - 1)]
         if model.startswith("error-") and model[6:].isdigit():
             return Script([Step(error={"status": int(model[6:])})])
         if prompt.lstrip().startswith('{"steps"'):
@@ -296,6 +299,11 @@ def _prompt(request: Request) -> str:
 def _words(prompt: Prompt) -> str:
     """A prompt as text; of tokens, their numbers."""
     return prompt if isinstance(prompt, str) else " ".join(map(str, prompt))
+
+
+def _turns(request: ChatRequest | CompletionRequest) -> int:
+    """How often the model has spoken."""
+    return sum(message.role == "assistant" for message in request.messages) if isinstance(request, ChatRequest) else 0
 
 
 def _words_in(request: ChatRequest | CompletionRequest) -> int:
@@ -447,7 +455,7 @@ KIND = ProviderKind(
                 "type": "object",
                 "title": "Scripts",
                 "description": "What to answer, by model name.",
-                "additionalProperties": {"type": "object"},
+                "additionalProperties": {"type": ["object", "array"]},
             }
         },
     },

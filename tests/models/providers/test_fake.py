@@ -183,3 +183,11 @@ async def test_it_is_registered_but_not_offered() -> None:
     assert registry.get("fake") is KIND
     assert KIND.hidden
     assert {"echo", "embed"} <= {facts.name for facts in await make().models()}
+
+
+async def test_a_list_of_scripts_is_followed_one_a_turn() -> None:
+    fake = make(scripts={"agent": [{"steps": [{"text": "first"}]}, {"steps": [{"text": "then"}]}]})
+    request = ChatRequest(messages=[Message("user", "go")])
+    for words in ("first", "then", "then"):
+        assert said(await ask(fake, "agent", request)) == words
+        request.messages += [Message("assistant", words), Message("user", "on")]
