@@ -35,6 +35,7 @@ from inglenook.gateway.faces.ollama import OllamaFace
 from inglenook.gateway.faces.ollama import render_error as render_ollama
 from inglenook.gateway.faces.ollama_models import OllamaModels
 from inglenook.gateway.gateway import Gateway
+from inglenook.gateway.kept.service import Responses
 from inglenook.gateway.ledger import Ledger
 from inglenook.gateway.usage.api import router as usage_router
 from inglenook.gateway.usage.keeping import Pruner
@@ -106,6 +107,7 @@ class House:
     catalogue: Catalogue
     ledger: Ledger
     gateway: Gateway
+    kept: Responses
     chat: Chat
     lag: LagMonitor
 
@@ -150,6 +152,8 @@ async def open_house(settings: Settings, *, take_over: bool = True) -> AsyncIter
         pruner = Pruner(ledger, gateway.keeping)
         pruner.start()
         stack.push_async_callback(pruner.stop)
+        kept = Responses(store, accounts.settings)
+        accounts.on_user_deleted(kept.forget_user)
         chat = Chat(store, runs, gateway)
         accounts.on_user_deleted(chat.forget_user)
         if take_over:
@@ -168,6 +172,7 @@ async def open_house(settings: Settings, *, take_over: bool = True) -> AsyncIter
             catalogue=catalogue,
             ledger=ledger,
             gateway=gateway,
+            kept=kept,
             chat=chat,
             lag=lag,
         )
@@ -312,7 +317,7 @@ class Listeners:
         routes = ollama.routes(with_root=ollama_only)
         routes += OllamaModels(ollama.who, house.accounts, house.hub, house.model_store, house.store).routes()
         if not ollama_only:
-            routes += registry.routes(house.gateway)
+            routes += registry.routes(house.gateway, house.kept)
         return WireTable(
             routes,
             hosts=house.hosts,

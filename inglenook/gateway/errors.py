@@ -20,3 +20,9 @@ class RateLimited(TooMany):
     """
 
     code = "rate_limited"
+
+
+class PreviousResponseNotFound(BadInput):
+    """The response to go on from is not kept here, or not yours."""
+
+    code = "previous_response_not_found"

@@ -486,10 +486,11 @@ class Notice(Struct, omit_defaults=True, tag="notice"):
     """Something the caller should know although the call goes on. It precedes the answer.
 
     `kind` `truncated`: `details` holds `prompt_tokens` (before), `kept_tokens`, `context_length` and
-    `dropped_messages`. `estimated`: the numbers of the answer are our own count.
+    `dropped_messages`. `estimated`: the numbers of the answer are our own count. `left_out`: the model does not know of
+    something that was offered to it; `details` names it.
     """
 
-    kind: Literal["truncated", "estimated"]
+    kind: Literal["truncated", "estimated", "left_out"]
     message: str
     details: dict[str, Any] = field(default_factory=dict)
 

@@ -15,6 +15,7 @@ from inglenook.accounts.service import Accounts
 from inglenook.accounts.tables import Grant
 from inglenook.accounts.users import add_user
 from inglenook.gateway.gateway import Gateway
+from inglenook.gateway.kept.service import Responses
 from inglenook.gateway.ledger import Ledger
 from inglenook.gateway.wire.protocol import wire_protocol
 from inglenook.gateway.wire.routes import WireRoute, WireTable
@@ -69,6 +70,7 @@ class Desk:
     shelf: Shelf
     ledger: Ledger
     gateway: Gateway
+    kept: Responses
     fake: Fake
     key: str
     principal: Principal
@@ -110,7 +112,8 @@ async def open_desk(folder: Path, settings: dict[str, Any] | None = None) -> Asy
         shelf = Shelf()
         await shelf.put(fake, "fake")
         gateway = Gateway(accounts, shelf, ledger)
-        yield Desk(store, accounts, shelf, ledger, gateway, fake, key, principal)
+        kept = Responses(store, accounts.settings)
+        yield Desk(store, accounts, shelf, ledger, gateway, kept, fake, key, principal)
     finally:
         await ledger.stop()
         await accounts.stop()

@@ -1,7 +1,7 @@
 """What every face writes in the same way: the headers of an answer, relayed bytes, streams that break."""
 
 import re
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from functools import lru_cache
 from typing import Any, Protocol
 from urllib.parse import quote
@@ -25,7 +25,14 @@ _WORD = re.compile(r"[A-Za-z*][\w!#$%&'*+.^`|~:/-]*", re.ASCII)
 
 
 class Writer(Protocol):
-    """Writes one streamed answer in its protocol's events."""
+    """Writes one streamed answer in its protocol's events.
+
+    Attributes:
+        conclusive: What `broken` says is an end of its own in this protocol, which nobody can take for the other one;
+            the connection then stays whole.
+    """
+
+    conclusive: bool
 
     def event(self, event: Event) -> bytes:
         """What to send for an event; may be nothing."""
@@ -33,6 +40,28 @@ class Writer(Protocol):
 
     def end(self) -> bytes:
         """The stream's end."""
+        ...
+
+    def broken(self, error: InglenookError) -> bytes:
+        """How the protocol says that the answer broke."""
+        ...
+
+
+class Editor(Protocol):
+    """Changes a relayed answer on its way, and looks at it. `conclusive` and `broken` are as a `Writer`'s."""
+
+    conclusive: bool
+
+    def whole(self, data: bytes) -> bytes:
+        """A whole body."""
+        ...
+
+    def feed(self, data: bytes) -> bytes:
+        """The next bytes of a stream; what may go of them."""
+        ...
+
+    def rest(self) -> bytes:
+        """What was held back of a stream that ended."""
         ...
 
     def broken(self, error: InglenookError) -> bytes:
@@ -69,6 +98,9 @@ async def give(
     stream: Callable[[Routed, list[Notice]], Writer],
     broken: Callable[[InglenookError], bytes],
     more: Headers = (),
+    told: Sequence[Notice] = (),
+    editor: Editor | None = None,
+    settle: Callable[[], Awaitable[None]] | None = None,
 ) -> None:
     """Answer a call, at once or as it is made, relayed or in the words of a protocol.
 
@@ -77,24 +109,37 @@ async def give(
         stream: Writes a streamed one.
         broken: How a relayed stream says that it broke.
         more: Headers of the protocol's own.
+        told: What the face has to tell of an answer that is not relayed.
+        editor: Changes what is relayed.
+        settle: What is to be done before the caller can know that the answer is whole.
     """
     if not call.stream:
         routed, notices, rest = parted(await gateway.whole(call))
-        headers = headers_of(call, routed, notices, more)
         first = rest[0]
         if type(first) is RawHead:
-            response.send(first.status, relayed(rest, notices), first.content_type, headers)
+            data = relayed(rest, notices)
+            body = data if editor is None else editor.whole(data)
         else:
-            response.send(200, whole(routed, notices, rest), JSON, headers)
+            notices += told
+            body = whole(routed, notices, rest)
+        if settle is not None:
+            await settle()
+        headers = headers_of(call, routed, notices, more)
+        if type(first) is RawHead:
+            response.send(first.status, body, first.content_type, headers)
+        else:
+            response.send(200, body, JSON, headers)
         return
     events = gateway.call(call)
     try:
         routed, notices, first = await prelude(events)
-        headers = headers_of(call, routed, notices, more)
         if type(first) is RawHead:
-            await relay_stream(events, first, notices, headers, response, broken)
+            headers = headers_of(call, routed, notices, more)
+            await relay_stream(events, first, notices, headers, response, broken, editor, settle)
         else:
-            await write_stream(events, first, stream(routed, notices), headers, response)
+            notices += told
+            headers = headers_of(call, routed, notices, more)
+            await write_stream(events, first, stream(routed, notices), headers, response, settle)
     except BaseException:
         await events.aclose()  # settles the call
         raise
@@ -191,10 +236,15 @@ def _told(data: bytes, notices: list[Notice]) -> tuple[bytes | None, bytes]:
 
 
 async def write_stream(
-    events: AsyncIterator[Event], first: Event, writer: Writer, headers: HeaderList, response: WireResponse
+    events: AsyncIterator[Event],
+    first: Event,
+    writer: Writer,
+    headers: HeaderList,
+    response: WireResponse,
+    settle: Callable[[], Awaitable[None]] | None = None,
 ) -> None:
-    """Write an answer as it is made. One that breaks says so in its protocol's words and breaks the connection, so
-    that nobody takes the part for the whole."""
+    """Write an answer as it is made. One that breaks says so in its protocol's words and, unless those are conclusive,
+    breaks the connection, so that nobody takes the part for the whole."""
     response.start(200, SSE, headers)
     try:
         if data := writer.event(first):
@@ -202,9 +252,14 @@ async def write_stream(
         async for event in events:
             if data := writer.event(event):
                 await response.write(data)
+        if settle is not None:
+            await settle()
     except Exception as error:
         await response.write(writer.broken(shown(error)))
-        raise
+        if not writer.conclusive or not isinstance(error, InglenookError):
+            raise
+        response.end()
+        return
     await response.write(writer.end())
     response.end()
 
@@ -216,6 +271,8 @@ async def relay_stream(
     headers: HeaderList,
     response: WireResponse,
     broken: Callable[[InglenookError], bytes],
+    editor: Editor | None = None,
+    settle: Callable[[], Awaitable[None]] | None = None,
 ) -> None:
     """Relay an answer's bytes, with the notices in its first event; breaks as `write_stream` does."""
     response.start(head.status, head.content_type, headers)
@@ -227,11 +284,20 @@ async def relay_stream(
             data = event.data
             if waiting is not None:
                 waiting, data = _told(waiting + data, notices)
+            if editor is not None:
+                data = editor.feed(data)
             if data:
                 await response.write(data)
+        if settle is not None:
+            await settle()
     except Exception as error:
         await response.write(b"\n\n" + broken(shown(error)))
-        raise
+        if editor is None or not editor.conclusive or not isinstance(error, InglenookError):
+            raise
+        response.end()
+        return
+    if editor is not None:
+        await response.write(editor.rest())
     response.end()
 
 

@@ -248,6 +248,8 @@ class Answer:
 class Stream:
     """Writes an answer as server-sent events."""
 
+    conclusive = False
+
     def __init__(self, answer: Answer, request_id: str) -> None:
         self._answer = answer
         self._request_id = request_id

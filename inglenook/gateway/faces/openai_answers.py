@@ -224,6 +224,7 @@ class Stream:
     """Writes events as server-sent events; `kind` is the object's name."""
 
     kind = ""
+    conclusive = False
 
     def __init__(self, answer: Answer) -> None:
         self.answer = answer

@@ -3,14 +3,17 @@
 from inglenook.gateway.faces.anthropic import AnthropicFace
 from inglenook.gateway.faces.models import ModelsFace
 from inglenook.gateway.faces.openai import OpenAIFace
+from inglenook.gateway.faces.responses import ResponsesFace
 from inglenook.gateway.gateway import Gateway
+from inglenook.gateway.kept.service import Responses
 from inglenook.gateway.wire.routes import WireRoute
 
 
-def routes(gateway: Gateway) -> list[WireRoute]:
-    """The routes of every face that needs nothing but the gateway."""
+def routes(gateway: Gateway, kept: Responses) -> list[WireRoute]:
+    """The routes of every face but Ollama's."""
     return [
         *OpenAIFace(gateway).routes(),
         *ModelsFace(gateway).routes(),
+        *ResponsesFace(gateway, kept).routes(),
         *AnthropicFace(gateway).routes(),
     ]

@@ -34,7 +34,7 @@ HALF_HOUR: Any = {"type": "ephemeral"}
 
 @pytest.fixture
 async def client(desk: Desk) -> AsyncIterator[httpx.AsyncClient]:
-    async with open_wire(routes(desk.gateway)) as opened:
+    async with open_wire(routes(desk.gateway, desk.kept)) as opened:
         opened.headers.update({"x-api-key": desk.key, "anthropic-version": "2023-06-01"})
         yield opened
 
@@ -533,7 +533,7 @@ async def test_keys(client: httpx.AsyncClient, desk: Desk) -> None:
 
 
 async def test_the_console_needs_no_key(desk: Desk) -> None:
-    async with open_wire(routes(desk.gateway), local=True) as inside:
+    async with open_wire(routes(desk.gateway, desk.kept), local=True) as inside:
         assert (await post(inside, ask("echo"))).status_code == 200
         inside.headers["x-api-key"] = "ink-wrong"
         assert (await post(inside, ask("echo"))).status_code == 401

@@ -29,7 +29,7 @@ WEATHER = {
 
 @pytest.fixture
 async def client(desk: Desk) -> AsyncIterator[httpx.AsyncClient]:
-    async with open_wire(routes(desk.gateway)) as opened:
+    async with open_wire(routes(desk.gateway, desk.kept)) as opened:
         opened.headers["authorization"] = f"Bearer {desk.key}"
         yield opened
 
@@ -207,7 +207,7 @@ async def test_a_key_is_needed(client: httpx.AsyncClient, desk: Desk) -> None:
 
 
 async def test_the_console_needs_no_key(desk: Desk) -> None:
-    async with open_wire(routes(desk.gateway), local=True) as client:
+    async with open_wire(routes(desk.gateway, desk.kept), local=True) as client:
         assert (await post(client, ask("echo"))).status_code == 200
         client.headers["authorization"] = "Bearer ink-wrong"
         assert (await post(client, ask("echo"))).status_code == 401

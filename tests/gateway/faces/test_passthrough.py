@@ -65,7 +65,7 @@ async def client(desk: Desk, upstream: Upstream, tmp_path: Any) -> AsyncIterator
     settings = Settings(data=tmp_path)
     engine = Engine(settings, ModelStore(tmp_path / "models"))
     ollama = OllamaFace(desk.gateway, desk.shelf, engine, ModelStore(tmp_path / "models"), settings)  # type: ignore[arg-type]
-    async with open_wire([*routes(desk.gateway), *ollama.routes()]) as opened:
+    async with open_wire([*routes(desk.gateway, desk.kept), *ollama.routes()]) as opened:
         opened.headers["authorization"] = f"Bearer {desk.key}"
         yield opened
     await engine.stop()

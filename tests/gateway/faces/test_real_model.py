@@ -55,7 +55,7 @@ async def open_client(desk: Desk, settings: Settings) -> AsyncIterator[httpx.Asy
     await accounts.start()
     gateway = Gateway(accounts, catalogue, desk.ledger)
     ollama_face = OllamaFace(gateway, catalogue, engine, model_store, settings)
-    async with open_wire([*routes(gateway), *ollama_face.routes()]) as opened:
+    async with open_wire([*routes(gateway, desk.kept), *ollama_face.routes()]) as opened:
         opened.timeout = httpx.Timeout(120)
         opened.headers["authorization"] = f"Bearer {desk.key}"
         yield opened
