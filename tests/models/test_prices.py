@@ -28,6 +28,8 @@ PLAIN = Prices(input=2_500_000, output=10_000_000, cached=1_250_000)
         ),
         (Prices(image=40_000, request=1_000), Usage(images=3), 0.121),
         (Prices(search=2_000), Usage(searches=2), 0.004),
+        (Prices(second=100), Usage(seconds=90), 0.009),
+        (Prices(characters=15_000_000), Usage(characters=2_000_000), 30.0),
     ],
 )
 def test_each_class_has_its_price(prices: Prices, usage: Usage, expected: float) -> None:

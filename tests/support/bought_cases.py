@@ -226,4 +226,24 @@ COHERE = Case(
     proof=lambda key: ("authorization", f"Bearer {key}"),
 )
 
-CASES = [ANTHROPIC, GEMINI, VERTEX_GEMINI, VERTEX_CLAUDE, BEDROCK, COHERE]
+OPENAI = Case(
+    kind="openai",
+    model="gpt-4.1",
+    settings=lambda url: {"base_url": f"{url}/v1", "api_key": KEY},
+    path="/v1/chat/completions",
+    first=plain_events({"choices": [{"index": 0, "delta": {"content": "Grüß "}}]}),
+    rest=plain_events(
+        {"choices": [{"index": 0, "delta": {"content": "Gott 你"}}]},
+        {"choices": [{"index": 0, "delta": {"content": "好"}}]},
+        {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]},
+        {"choices": [], "usage": {"prompt_tokens": 9, "completion_tokens": 3}},
+    )
+    + b"data: [DONE]\n\n",
+    nonsense=b"data: {nonsense\n\n",
+    broken=plain_events({"error": {"type": "overloaded_error", "message": "Overloaded"}}),
+    broken_as=Unavailable,
+    refusal=lambda said: {"error": {"message": said}},
+    proof=lambda key: ("authorization", f"Bearer {key}"),
+)
+
+CASES = [ANTHROPIC, GEMINI, VERTEX_GEMINI, VERTEX_CLAUDE, BEDROCK, COHERE, OPENAI]

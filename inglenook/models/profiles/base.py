@@ -82,7 +82,8 @@ class Family(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     Attributes:
         efforts: As `Thinking.efforts`, and `switchable`: whether thinking can be switched off at all.
-        thinking: All of `Thinking`, where a family is told in another way than the vendor's others.
+        thinking: All of `Thinking`, where a family is told in another way than the vendor's others; then `efforts` and
+            `switchable` say nothing.
         refuses, refuses_thinking: Besides what the vendor refuses.
         extras: Besides the vendor's own.
     """
@@ -111,12 +112,15 @@ def fitted(profile: Profile, model: str, file: str) -> Profile:
         return profile
     known: Families[Family] = families(f"{file}.toml", Family)
     family = known.of(f"/{model}")
-    thinking = profile.thinking if family.thinking is UNSET else family.thinking
-    if family.efforts is not UNSET:
-        thinking = structs.replace(thinking, efforts=family.efforts)
-    if family.switchable is False:
-        efforts = tuple(word for word in thinking.efforts if word != "none")
-        thinking = structs.replace(thinking, efforts=efforts, off=None)
+    thinking = profile.thinking
+    if family.thinking is not UNSET:
+        thinking = family.thinking
+    else:
+        if family.efforts is not UNSET:
+            thinking = structs.replace(thinking, efforts=family.efforts)
+        if family.switchable is False:
+            efforts = tuple(word for word in thinking.efforts if word != "none")
+            thinking = structs.replace(thinking, efforts=efforts, off=None)
     set_ = {
         name: value
         for name in ("tool_choices", "formats", "think_tags", "base64", "responses")

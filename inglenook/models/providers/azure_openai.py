@@ -9,13 +9,11 @@ from msgspec import structs
 
 from inglenook.kit.errors import BadInput
 from inglenook.kit.http.pool import HttpPool, Url
-from inglenook.models.errors import ContentRefused, KeyRefused
 from inglenook.models.profiles.base import Profile
 from inglenook.models.providers.base import ModelFacts, ProviderParts
 from inglenook.models.providers.openai import SUMMARIES, SUMMARIES_CHINESE
 from inglenook.models.providers.openai_family import OpenAIFamily, Target
 from inglenook.models.providers.openai_vendor import Vendor, VendorSettings, paths, read_settings, vendor_kind
-from inglenook.models.providers.refusals import Wording
 
 VENDOR = Vendor(
     name="azure-openai",
@@ -26,12 +24,6 @@ VENDOR = Vendor(
     profile=Profile(names={"max_tokens": "max_completion_tokens"}, user="user"),
     families="gpt",
     authorize=lambda key: {"api-key": key},
-    wording=Wording(
-        words={
-            "deploymentnotfound": KeyRefused,
-            "responsibleaipolicyviolation": ContentRefused,
-        }
-    ),
 )
 
 

@@ -45,7 +45,7 @@ from inglenook.models.providers.wires import multipart, openai, openai_media, re
 from inglenook.models.providers.wires.openai_answers import AnswerStream, read_embeddings
 from inglenook.models.providers.wires.openai_models import judged, read_models
 from inglenook.models.providers.wires.openai_responses import ResponsesStream, can_carry, responses_body
-from inglenook.models.providers.wires.openai_usage import UsageStripper
+from inglenook.models.providers.wires.openai_usage import UsageStripper, usage_near_end
 
 _ERROR_LIMIT = 256 * 1024
 #: Protocols whose streams tell usage only when asked.
@@ -197,6 +197,8 @@ class OpenAIFamily:
                 yield stripper.usage
         if name == "openai.speech":
             yield _spoken(passthrough, b"")
+        if ending is not None and (usage := ending.usage()) is not None:
+            yield usage
         if not (ending.found if ending is not None else name not in _TELLS_WHEN_ASKED or _ended(b"".join(last))):
             raise UpstreamFailed("the provider's stream ended before its answer was whole; try again")
 
@@ -378,16 +380,22 @@ def family_kind(vendor: Vendor, *, chinese: str = "") -> ProviderKind:
 
 
 class _ResponseEnding:
-    """Looks for the last event of a stream of `/responses`, which repeats the whole answer behind its name."""
+    """Looks for the last event of a stream of `/responses`. It repeats the whole answer behind its name, so that the
+    usage in it stands far from where the event began."""
 
     def __init__(self) -> None:
         self.found = False
-        self._before = b""
+        self._seen = b""
 
     def feed(self, chunk: bytes) -> None:
+        self._seen += chunk
         if not self.found:
-            self.found = _RESPONSE_ENDS.search(self._before + chunk) is not None
-            self._before = (self._before + chunk)[-_SEEN:]
+            self.found = _RESPONSE_ENDS.search(self._seen) is not None
+            if not self.found:
+                self._seen = self._seen[-_SEEN:]
+
+    def usage(self) -> Usage | None:
+        return usage_near_end(self._seen)
 
 
 def _ended(tail: bytes) -> bool:
@@ -420,12 +428,12 @@ _COUNTS: dict[str, Callable[[Passthrough, bytes], Usage | None]] = {
     rerank.WIRE: lambda _, data: rerank.usage_in_ranking(data),
 }
 _ANSWERS: dict[type[Any], Callable[[OpenAIFamily, Job, Any], AsyncGenerator[Event, None]]] = {
-    ChatRequest: OpenAIFamily._chat,
-    CompletionRequest: OpenAIFamily._complete,
-    EmbeddingRequest: OpenAIFamily._embed,
-    RerankRequest: OpenAIFamily._rank,
-    ImageRequest: OpenAIFamily._draw,
-    TranscriptionRequest: OpenAIFamily._hear,
-    SpeechRequest: OpenAIFamily._speak,
-    ModerationRequest: OpenAIFamily._moderate,
+    ChatRequest: lambda family, job, request: family._chat(job, request),
+    CompletionRequest: lambda family, job, request: family._complete(job, request),
+    EmbeddingRequest: lambda family, job, request: family._embed(job, request),
+    RerankRequest: lambda family, job, request: family._rank(job, request),
+    ImageRequest: lambda family, job, request: family._draw(job, request),
+    TranscriptionRequest: lambda family, job, request: family._hear(job, request),
+    SpeechRequest: lambda family, job, request: family._speak(job, request),
+    ModerationRequest: lambda family, job, request: family._moderate(job, request),
 }

@@ -101,11 +101,13 @@ _TOO_LONG = [
     for pattern in (
         r"prompt is too long: (?P<prompt>\d+) tokens > (?P<context>\d+)",
         r"input token count \(?(?P<prompt>\d+)\)? exceeds the maximum number of tokens allowed \(?(?P<context>\d+)",
+        r"maximum prompt length is (?P<context>\d+) but the request contains (?P<prompt>\d+)",
         r"maximum context length (?:is|of) (?P<context>\d+) tokens?.*?(?:requested|resulted in|has) (?P<prompt>\d+)",
         r"input length and `?max_tokens`? exceed context limit: (?P<prompt>\d+) \+ \d+ > (?P<context>\d+)",
         r"(?:maximum context length|context_length_exceeded|context window|context limit)",
         r"input is too long|too many (?:input )?tokens|prompt is too long|range of input length should be",
         r"exceeds? the (?:model'?s )?(?:maximum |available )?(?:context|input|number of (?:input )?tokens)",
+        r"exceeded model token limit",
         r"total number of tokens (?:in|.*?cannot exceed)|token limit exceeded|longer than the model'?s context",
     )
 ]
@@ -116,7 +118,7 @@ _REFUSED_CONTENT = re.compile(
 )
 _NO_CREDIT = re.compile(
     r"credit balance is too low|insufficient (?:balance|credits?|quota|funds)|exceeded your current quota"
-    r"|account is in arrears|arrearage|out of credits?|payment required",
+    r"|used all available credits|spending limit|account is in arrears|arrearage|out of credits?|payment required",
     re.IGNORECASE,
 )
 _BAD_KEY = re.compile(r"api key (?:not valid|expired|not found)|invalid api[ -]?key|incorrect api key", re.IGNORECASE)

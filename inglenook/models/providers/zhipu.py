@@ -27,6 +27,7 @@ VENDOR = Vendor(
             off={"thinking": {"type": "disabled"}},
         ),
         reasoning="reasoning_content",
+        user="user_id",
         base64=False,
     ),
     families="glm",

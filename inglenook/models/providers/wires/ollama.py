@@ -245,8 +245,8 @@ class OllamaStream:
         Raises:
             UpstreamFailed: it ended before the answer was whole.
         """
-        if self._part.strip():
-            yield from self._read(bytes(self._part))
+        if self._last is None and self._part.rstrip().endswith(b"}"):
+            yield from self._read(bytes(self._part))  # its last line has no end
         if self._last is None:
             raise UpstreamFailed("the provider's stream ended before its answer was whole; try again")
         yield from self._last

@@ -28,6 +28,9 @@ _STANDARD = ("temperature", "top_p", "seed", "frequency_penalty", "presence_pena
 #: Values that ask for nothing, so that a server which does not know the field loses nothing.
 _NOTHING = {"n": 1, "parallel_tool_calls": True, "frequency_penalty": 0, "presence_penalty": 0, "logit_bias": {}}
 
+#: The field of earlier thinking that holds a list.
+_DETAILS = "reasoning_details"
+
 Body = dict[str, Any]
 
 
@@ -189,7 +192,8 @@ def _message(message: Message, profile: Profile) -> Body:
     else:
         body["content"] = list(_parts(message.content, profile))
     if profile.reasoning and message.reasoning:
-        body[profile.reasoning] = message.reasoning
+        text = message.reasoning
+        body[profile.reasoning] = [{"type": "reasoning.text", "text": text}] if profile.reasoning == _DETAILS else text
     if message.tool_calls:
         body["tool_calls"] = [
             {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}

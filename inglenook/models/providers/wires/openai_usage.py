@@ -123,11 +123,16 @@ def usage_in_body(body: bytes) -> Usage | None:
         except msgspec.DecodeError:
             return None
         return usage.usage() if usage is not None else None
-    found = [*_USAGE.finditer(body, len(body) - _SMALL)]
+    return usage_near_end(body)
+
+
+def usage_near_end(data: bytes) -> Usage | None:
+    """The last usage in the last bytes of an answer that is too long to be read through."""
+    found = [*_USAGE.finditer(data, max(0, len(data) - _SMALL))]
     if not found:
         return None
     try:
-        value, _ = json.JSONDecoder().raw_decode(body[found[-1].end() - 1 :].decode())
+        value, _ = json.JSONDecoder().raw_decode(data[found[-1].end() - 1 :].decode())
     except ValueError:
         return None
     return usage_of(value)

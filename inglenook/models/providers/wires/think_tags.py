@@ -13,7 +13,7 @@ class ThinkTags:
 
     def __init__(self) -> None:
         self._waiting = ""
-        self._state: Literal["start", "thinking", "gap", "text"] = "start"
+        self._state: Literal["start", "opened", "thinking", "gap", "text"] = "start"
 
     def feed(self, text: str, choice: int) -> Iterator[Event]:
         """What the next piece adds to the thinking, to the answer, or to both."""
@@ -21,11 +21,16 @@ class ThinkTags:
         if self._state == "start":
             start = self._waiting.lstrip()
             if start.startswith(_OPEN):
-                self._state, self._waiting = "thinking", start[len(_OPEN) :].lstrip("\n")
+                self._state, self._waiting = "opened", start[len(_OPEN) :]
             elif _OPEN.startswith(start):
                 return  # it may still begin with it
             else:
                 self._state = "text"
+        if self._state == "opened":
+            self._waiting = self._waiting.lstrip("\n")
+            if not self._waiting:
+                return
+            self._state = "thinking"
         if self._state == "thinking":
             thought, found, rest = self._waiting.partition(_CLOSE)
             keep = 0 if found else _overlap(thought, _CLOSE)
