@@ -6,6 +6,7 @@ beside the room that owns it. `docs/settings.md` is generated from this class.
 """
 
 import difflib
+import ipaddress
 import json
 import os
 import re
@@ -66,7 +67,7 @@ class Settings(BaseSettings):
     )
     trusted_proxies: Names = Field(
         default_factory=list,
-        description="Addresses of reverse proxies whose `X-Forwarded-*` headers are believed.",
+        description="Addresses or networks of reverse proxies whose `X-Forwarded-*` headers are believed.",
     )
     tls_cert: MaybePath = Field(None, description="Certificate chain (PEM); serves HTTPS.")
     tls_key: MaybePath = Field(None, description="Private key (PEM) of the certificate.")
@@ -128,6 +129,19 @@ class Settings(BaseSettings):
         for name in value:
             if re.search(r"[/\s@]|:\d+$", name) and name.count(":") < 2:  # an IPv6 address has more
                 raise ValueError("takes host names alone, such as ai.example.org: no scheme, port or path")
+        return value
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _addresses(cls, value: list[str]) -> list[str]:
+        for entry in value:
+            try:
+                if entry != "*":
+                    ipaddress.ip_network(entry)
+            except ValueError:
+                raise ValueError(
+                    "takes addresses or networks, such as 127.0.0.1 or 10.0.0.0/8, or * for every proxy: no names"
+                ) from None
         return value
 
     @field_validator("database_url")

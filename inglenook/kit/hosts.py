@@ -26,7 +26,8 @@ class HostPolicy:
         if not _is_address(bound_host):
             self._names.add(bound_host.lower())
         if not self.is_loopback:
-            self._names.add(socket.gethostname().lower())
+            own = socket.gethostname().lower()
+            self._names |= {own, f"{own.removesuffix('.local')}.local"}  # the latter on home networks (mDNS)
 
     def host_allowed(self, host: str) -> bool:
         """Whether a request may name `host` (the `Host` header, port included)."""

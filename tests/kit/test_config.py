@@ -105,6 +105,14 @@ def test_a_host_name_is_a_name_alone(tmp_path: Path, value: str) -> None:
         load_settings(data=tmp_path, allowed_hosts=[value])
 
 
+def test_a_proxy_is_an_address_or_a_network(tmp_path: Path) -> None:
+    for good in (["127.0.0.1"], ["10.0.0.0/8", "fd00::/8"], ["*"]):
+        assert load_settings(data=tmp_path, trusted_proxies=good).trusted_proxies == good
+    for bad in ("nginx", "10.0.0.1:80", "http://10.0.0.1"):
+        with pytest.raises(BadInput, match=r"trusted_proxies.*127"):
+            load_settings(data=tmp_path, trusted_proxies=[bad])
+
+
 def test_paths_may_begin_at_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("INGLENOOK_MODELS", "~/.ollama/models")
     assert load_settings(data=tmp_path).models_dir == Path.home() / ".ollama" / "models"

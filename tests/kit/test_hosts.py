@@ -1,5 +1,7 @@
 """DNS rebinding: a request names this machine, or it is not for us."""
 
+import socket
+
 import pytest
 
 from inglenook.kit.hosts import HostPolicy
@@ -23,6 +25,10 @@ def test_bound_to_every_address_any_address_passes_but_no_foreign_name() -> None
     policy = HostPolicy("0.0.0.0", [])
     assert policy.host_allowed("192.168.1.5:8642")
     assert not policy.host_allowed("evil.example")
+    own = socket.gethostname()
+    for name in (own, f"{own}:8642", f"{own}.local"):
+        assert policy.host_allowed(name)
+        assert not HostPolicy("127.0.0.1", []).host_allowed(name)
 
 
 def test_only_our_own_pages_are_same_origin() -> None:
