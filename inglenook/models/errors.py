@@ -52,6 +52,12 @@ class DiskFull(InglenookError):
     code = "disk_full"
 
 
+class ModelFailed(UpstreamFailed):
+    """The process of a model that runs here ended or failed; the next call loads it again."""
+
+    code = "model_failed"
+
+
 class KeyRefused(UpstreamFailed):
     """The provider does not take our key; an administrator can set another one under Models, Providers."""
 

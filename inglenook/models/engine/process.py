@@ -18,10 +18,10 @@ import msgspec
 import psutil
 from msgspec import Struct
 
-from inglenook.kit.errors import InglenookError, Unavailable, UpstreamFailed
+from inglenook.kit.errors import InglenookError, Unavailable
 from inglenook.kit.logging import event
 from inglenook.models.engine.openmp import library_folder
-from inglenook.models.errors import BadModelFile
+from inglenook.models.errors import BadModelFile, ModelFailed
 
 log = logging.getLogger(__name__)
 
@@ -142,14 +142,14 @@ class Child:
             return int(psutil.Process(self.pid).memory_info().rss)
         return 0
 
-    async def failure(self, what: str) -> UpstreamFailed:
+    async def failure(self, what: str) -> ModelFailed:
         """The error for a caller whose call was lost with this process: says how it ended, if it did."""
         with suppress(TimeoutError):
             async with asyncio.timeout(1):
                 await self._ended.wait()
         if self.alive:
-            return UpstreamFailed(f"the process of model {self.name} failed to answer: {what}")
-        return UpstreamFailed(
+            return ModelFailed(f"the process of model {self.name} failed to answer: {what}")
+        return ModelFailed(
             f"the process of model {self.name} ended unexpectedly ({self._how_it_ended()}) and this call was lost; "
             "the next call loads the model again",
         )

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct, field
 
-from inglenook.kit.errors import BadInput, InglenookError, Unavailable, UpstreamFailed
+from inglenook.kit.errors import BadInput, InglenookError, Unavailable
 from inglenook.models.calls import (
     ChatRequest,
     CompletionRequest,
@@ -23,7 +23,7 @@ from inglenook.models.calls import (
     ToolCallDelta,
     Usage,
 )
-from inglenook.models.errors import ContextTooLong
+from inglenook.models.errors import ContextTooLong, ModelFailed
 
 # ---------------------------------------------------------------------------------------------------- bodies
 
@@ -193,7 +193,7 @@ def _error(status: int, error: _Error, name: str) -> InglenookError:
         return Unavailable(f"model {name} is not ready: {error.message}")
     if status in (400, 404, 501) or error.type in ("invalid_request_error", "not_supported_error"):
         return BadInput(f"model {name} refused the request: {error.message.removeprefix(_PREAMBLE)}")
-    return UpstreamFailed(f"model {name} failed: {error.message or f'status {status}'}")
+    return ModelFailed(f"model {name} failed: {error.message or f'status {status}'}")
 
 
 # --------------------------------------------------------------------------------------------------- streams

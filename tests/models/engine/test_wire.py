@@ -26,6 +26,7 @@ from inglenook.models.engine.wire import (
     completion_body,
     error_of,
 )
+from inglenook.models.errors import ModelFailed
 
 
 def _frames(*chunks: object) -> bytes:
@@ -121,8 +122,8 @@ def test_a_completion_with_alternatives() -> None:
         (400, b'{"error":{"type":"exceed_context_size_error","n_prompt_tokens":9,"n_ctx":8}}', PromptTooLong),
         (501, b'{"error":{"message":"m","type":"not_supported_error"}}', BadInput),
         (503, b'{"error":{"message":"Loading model"}}', Unavailable),
-        (500, b'{"error":{"message":"m"}}', UpstreamFailed),
-        (500, b"<html>", UpstreamFailed),
+        (500, b'{"error":{"message":"m"}}', ModelFailed),
+        (500, b"<html>", ModelFailed),
     ],
 )
 def test_errors(status: int, body: bytes, kind: type[InglenookError]) -> None:

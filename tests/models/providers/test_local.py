@@ -37,7 +37,7 @@ from inglenook.models.calls import (
 from inglenook.models.engine import channel
 from inglenook.models.engine.service import Engine
 from inglenook.models.engine.wire import PromptTooLong
-from inglenook.models.errors import BadModelFile, ModelNotFound
+from inglenook.models.errors import BadModelFile, ModelFailed, ModelNotFound
 from inglenook.models.hub.layout import ModelStore
 from inglenook.models.providers.base import Job
 from inglenook.models.providers.local import LocalProvider
@@ -419,7 +419,7 @@ async def test_a_worker_killed_mid_answer_is_an_error_and_the_next_call_works(
     events = local.stream(Job(model=name, stream=True, decode=lambda: request))
     assert isinstance(await anext(events), TextDelta)
     os.kill(engine.status()[0].pid, signal.SIGKILL)
-    with pytest.raises(UpstreamFailed, match=r"ended unexpectedly .*SIGKILL"):
+    with pytest.raises(ModelFailed, match=r"ended unexpectedly .*SIGKILL"):
         [event async for event in events]
     assert of(Finished, await ask(local, name, _chat("hi")))
 

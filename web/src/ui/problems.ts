@@ -51,6 +51,7 @@ export const PROBLEMS: Readonly<
   },
   provider_out_of_credit: { says: msg`The provider wants to be paid first.` },
   bad_model_file: { says: msg`The model’s file cannot be used.` },
+  model_failed: { says: msg`The model’s process failed; try again.` },
   broken_model: { says: msg`A file of this model is missing or incomplete; get it again.` },
   pull_failed: { says: msg`The download failed.` },
   wrong_checksum: { says: msg`The download is damaged and was thrown away.` },
