@@ -100,7 +100,7 @@ def build() -> None:
         npm("run", "build", "--", "--outDir", str(fresh), "--emptyOutDir")
         (fresh / FINGERPRINT.name).write_text(made_from)
         if STATIC.exists():
-            STATIC.rename(stale)
+            shutil.move(STATIC, stale)  # a rename, or a copy where a container's layers allow none
         fresh.rename(STATIC)
 
 
