@@ -9,9 +9,12 @@ from typing import Any
 import httpx
 import orjson
 import pytest
+from sqlalchemy import delete
 
+from inglenook.accounts.tables import Grant
 from inglenook.kit.asgi import LOCAL_ADMIN
 from inglenook.kit.config import load_settings
+from inglenook.models.errors import ModelNotFound
 from inglenook.models.prices import Prices
 from inglenook.server import House, build_app, open_house
 from tests.support.certificates import make_certificate
@@ -56,6 +59,20 @@ async def pull(client: httpx.AsyncClient, source: str, **more: str) -> list[dict
     answer = await client.get(f"hub/pulls/{begun.json()['id']}/events")
     assert answer.headers["content-type"].startswith("text/event-stream")
     return [orjson.loads(line[6:]) for line in answer.text.splitlines() if line.startswith("data: ")]
+
+
+async def test_who_mistakes_a_tag_is_told_those_there_are(house: House, weights: Path) -> None:
+    await house.accounts.create_user("bea", "correct horse battery")
+    bea = house.accounts.snapshot.principal_for_key((await house.accounts.create_key("bea", "test")).encode())
+    assert bea is not None
+    await asyncio.to_thread(house.model_store.import_gguf, weights, "hearth:135m")
+    assert house.gateway.find(bea, "hearth").name == "hearth:135m"
+    with pytest.raises(ModelNotFound, match=r"^model 'hearth:360m' not found; there is hearth:135m$"):
+        house.gateway.find(bea, "hearth:360m")
+    await house.accounts.snapshot.write(lambda session: session.execute(delete(Grant)))
+    for name in ("hearth", "hearth:360m"):
+        with pytest.raises(ModelNotFound, match=rf"^model '{name}' not found$"):
+            house.gateway.find(bea, name)
 
 
 async def test_a_model_is_pulled_listed_and_deleted(admin: httpx.AsyncClient, weights: Path) -> None:

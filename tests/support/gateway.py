@@ -56,6 +56,10 @@ class Shelf:
             raise ModelNotFound(f"model '{name}' not found", field="model")
         return self._entries[name]
 
+    def tags(self, name: str) -> list[Entry]:
+        """See `models.catalogue.Catalogue.tags`."""
+        return []
+
     def entries(self) -> list[Entry]:
         """See `models.catalogue.Catalogue.entries`."""
         return list(self._entries.values())

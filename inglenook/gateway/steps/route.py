@@ -90,9 +90,9 @@ class Route(Step):
             entry = self._catalogue.resolve(name)
         except InglenookError as error:
             # A name that no model can have names no model either.
-            raise _not_found(name) if error.status in (400, 404) else error from None
+            raise self._not_found(principal, name) if error.status in (400, 404) else error from None
         if not self._open_to(principal, entry):
-            raise _not_found(name)
+            raise self._not_found(principal, name)
         return entry
 
     def visible(self, principal: Principal) -> list[Entry]:
@@ -104,9 +104,11 @@ class Route(Step):
             return False
         return self._grants.may(principal, Verb.USE, Thing("model", entry.name))
 
-
-def _not_found(name: str) -> ModelNotFound:
-    return ModelNotFound(f"model '{name}' not found", field="model", details={"model": name})
+    def _not_found(self, principal: Principal, name: str) -> ModelNotFound:
+        """Names the tags that `principal` may use, for who mistook one."""
+        tags = ", ".join(entry.name for entry in self._catalogue.tags(name) if self._open_to(principal, entry))
+        message = f"model '{name}' not found" + (f"; there is {tags}" if tags else "")
+        return ModelNotFound(message, field="model", details={"model": name})
 
 
 def _not_capable(name: str, lacking: str, entry: Entry) -> NotCapable:
