@@ -22,7 +22,7 @@ from inglenook.gateway.wire.routes import WireRoute, WireTable
 from inglenook.kit.hosts import HostPolicy
 from inglenook.models.catalogue import Entry
 from inglenook.models.errors import ModelNotFound
-from inglenook.models.providers.base import Provider
+from inglenook.models.providers.base import ModelFacts, Provider
 from inglenook.models.providers.fake import Fake, FakeSettings
 from inglenook.store.database import Store
 from inglenook.store.secrets import Secrets
@@ -39,16 +39,20 @@ class Shelf:
     async def put(self, provider: Provider, provider_id: str, *, local: bool = False) -> None:
         """Add every model a provider offers."""
         for facts in await provider.models():
-            self._entries[facts.name] = Entry(
-                name=facts.name,
-                provider=provider,
-                provider_id=provider_id,
-                provider_name=provider_id,
-                upstream=facts.name,
-                facts=facts,
-                modified_at=1_700_000_000_000,
-                local=local,
-            )
+            self.add(provider, provider_id, facts, local=local)
+
+    def add(self, provider: Provider, provider_id: str, facts: ModelFacts, *, local: bool = False) -> None:
+        """Add one model."""
+        self._entries[facts.name] = Entry(
+            name=facts.name,
+            provider=provider,
+            provider_id=provider_id,
+            provider_name=provider_id,
+            upstream=facts.name,
+            facts=facts,
+            modified_at=1_700_000_000_000,
+            local=local,
+        )
 
     def resolve(self, name: str) -> Entry:
         """See `models.catalogue.Catalogue.resolve`."""

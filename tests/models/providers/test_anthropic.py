@@ -422,6 +422,30 @@ async def test_a_whole_body_passes_through(claude: Provider, upstream: Upstream)
     assert asked.headers["x-api-key"] == KEY
 
 
+async def test_thoughts_of_other_providers_do_not_pass(claude: Provider, upstream: Upstream) -> None:
+    refuses(upstream, 200, WHOLE)
+    own = {"type": "thinking", "thinking": "a", "signature": "EqQB"}
+    foreign = {"type": "thinking", "thinking": "b", "signature": "~gemini~sig"}
+    sealed = {"type": "redacted_thinking", "data": "~bedrock~data"}
+    said = {"type": "text", "text": "~tilde~"}
+    messages: list[dict[str, Any]] = [
+        {"role": "user", "content": "hi"},
+        {"role": "assistant", "content": [own, foreign, {"type": "thinking", "thinking": "c", "signature": ""}, said]},
+        {"role": "user", "content": [foreign]},
+        {"role": "assistant", "content": [sealed]},
+        {"role": "user", "content": "go on"},
+    ]
+    before = json.dumps(messages)
+    await collect(claude, passing("anthropic.messages", {"model": "m", "messages": messages}))
+    assert upstream.asked[0].json["messages"] == [
+        messages[0],
+        {"role": "assistant", "content": [own, said]},
+        messages[2],
+        messages[4],
+    ]
+    assert json.dumps(messages) == before, "another attempt may need them"
+
+
 async def test_a_count_passes_through(claude: Provider, upstream: Upstream) -> None:
     refuses(upstream, 200, b'{"input_tokens": 7}')
     events = await collect(claude, passing("anthropic.count", {"model": "m", "messages": []}))

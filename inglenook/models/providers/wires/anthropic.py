@@ -1,6 +1,7 @@
 """Anthropic's Messages over an endpoint: what its own API and the clouds that serve its models have in common.
 
-Callers of the same protocol are passed through: of their body only the model's name changes, and of the answer nothing.
+Callers of the same protocol are passed through: of their body only the model's name changes (and thoughts of other
+providers are left out, over which Anthropic would refuse it), and of the answer nothing.
 Other callers are translated (`anthropic_requests`, `anthropic_answers`), by a stream whatever they asked for.
 """
 
@@ -15,6 +16,7 @@ from inglenook.models.providers.endpoint import Endpoint, must_stream, rendered
 from inglenook.models.providers.wires.anthropic_answers import MessageStream, read_count
 from inglenook.models.providers.wires.anthropic_requests import VERSION, count_body, messages_body, version_for
 from inglenook.models.providers.wires.anthropic_usage import MessageRelay, usage_in_body
+from inglenook.models.providers.wires.provenance import own_messages
 
 MESSAGES, COUNT = "anthropic.messages", "anthropic.count"
 WIRES = frozenset({MESSAGES, COUNT})
@@ -69,6 +71,7 @@ class Messages:
     async def _pass(self, job: Job, passthrough: Passthrough) -> Response:
         body = passthrough.body
         body["model"] = job.model
+        body["messages"] = own_messages(body.get("messages"))
         given = passthrough.headers or {}
         headers = {"anthropic-version": VERSION, **{name: given[name] for name in _HEADERS if name in given}}
         return await self.ask(passthrough.wire, job, body, headers)
