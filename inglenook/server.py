@@ -149,6 +149,8 @@ async def open_house(settings: Settings, *, take_over: bool = True) -> AsyncIter
         await ledger.start()
         stack.push_async_callback(ledger.stop)
         gateway = Gateway(accounts, catalogue, ledger)
+        await gateway.start()
+        stack.push_async_callback(gateway.stop)
         pruner = Pruner(ledger, gateway.keeping)
         pruner.start()
         stack.push_async_callback(pruner.stop)

@@ -129,6 +129,8 @@ class Exchange(Struct, kw_only=True):
             call (`budget`) then hold nothing.
         kept: Where the events of the answer gather, if somebody wants them when it is whole.
         prompt_tokens: Our own count of the prompt, -1 until somebody needs it (`estimate.prompt_tokens`).
+        answer_cap: Tokens an answer may have whose caller set no limit, where a budget affords no more; None: as many
+            as the model likes.
         cost: In billionths of the currency unit, set when the call is settled; None: no price is known.
         started_at, first_event_at, ended_at: Milliseconds since the epoch; `first_event_at` 0 until then.
     """
@@ -151,6 +153,7 @@ class Exchange(Struct, kw_only=True):
     answer: list[Event] | None = None
     kept: list[Event] | None = None
     prompt_tokens: int = -1
+    answer_cap: int | None = None
     cost: int | None = None
     started_at: int = field(default_factory=now_ms)
     first_event_at: int = 0

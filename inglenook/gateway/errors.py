@@ -1,6 +1,6 @@
 """What the gateway refuses, beyond what providers and accounts do."""
 
-from inglenook.kit.errors import BadInput, TooMany
+from inglenook.kit.errors import BadInput, Forbidden, InglenookError, TooMany
 
 
 class NotCapable(BadInput):
@@ -26,3 +26,21 @@ class PreviousResponseNotFound(BadInput):
     """The response to go on from is not kept here, or not yours."""
 
     code = "previous_response_not_found"
+
+
+class BudgetExceeded(InglenookError):
+    """There is not enough money left for this call.
+
+    `details`: whose budget it is (`subject_kind`, `subject_id`) and for which `period`; its `amount`, what is `spent`
+    and `reserved` of it, and what this call `wanted`, in billionths of `currency`; and when it begins anew
+    (`resets_at`, ms).
+    """
+
+    status = 402
+    code = "budget_exceeded"
+
+
+class Unpriced(Forbidden):
+    """What this model costs is not known, so it cannot be called on a budget."""
+
+    code = "model_unpriced"

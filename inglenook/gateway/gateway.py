@@ -11,6 +11,7 @@ from msgspec import structs
 from inglenook.accounts.principal import Principal
 from inglenook.accounts.service import Accounts
 from inglenook.gateway import estimate
+from inglenook.gateway.budgets.cap import hold
 from inglenook.gateway.call import Call, Candidate, Exchange, Outcome
 from inglenook.gateway.ledger import Ledger
 from inglenook.gateway.money import Money
@@ -75,7 +76,7 @@ class Gateway:
         self.limits = Limits(accounts)
         self._route = Route(accounts, catalogue)
         self.money = Money(accounts.settings)
-        self.budget = Budget()
+        self.budget = Budget(accounts, ledger, self.money)
         self.ledger = ledger
         meter = Meter(ledger, self.money, accounts.settings)
         self.keeping = meter.keeping
@@ -84,6 +85,15 @@ class Gateway:
         self.running: dict[str, Exchange] = {}
         self.watching = tuple(step.event for step in self.steps if step.watches)
         self.needs_text = any(step.needs_text for step in self.steps)
+        self.budget.leases.on_servers(self.limits.share_among)
+
+    async def start(self) -> None:
+        """Join the servers that share the database, if there may be others."""
+        await self.budget.leases.start()
+
+    async def stop(self) -> None:
+        """Write down what was spent. Call when no call is under way, before ledger and store close."""
+        await self.budget.leases.stop()
 
     async def call(self, call: Call) -> Events:
         """Answer a call with events: `Routed` first, then the provider's.
@@ -338,6 +348,8 @@ class Passage:
         )
         if not _offers(entry, call.operation):
             raise not_offered(job)
+        if self.exchange.answer_cap is not None:
+            hold(job, entry, self.exchange.answer_cap)
         return job
 
     def _note(self, candidate: Candidate) -> None:

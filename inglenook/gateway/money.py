@@ -4,7 +4,7 @@ from msgspec import Struct, field
 
 from inglenook.accounts.settings import Registered, RuntimeSettings, Section
 from inglenook.models.calls import Usage
-from inglenook.models.prices import Prices, cost
+from inglenook.models.prices import NANO, Prices, cost
 
 #: What a currency unit is worth in US dollars, in round figures, until an administrator says better. What changes
 #: with the day belongs to the settings.
@@ -120,6 +120,11 @@ class Money:
         if prices.currency == self._billing.now.currency:
             return amount
         return -(-amount * self.rate(prices.currency) // _MICRO)
+
+    def shown(self, amount: int) -> str:
+        """An amount in words: `12.34 USD`; with more digits where it is less than a hundredth."""
+        units = amount / NANO
+        return f"{units:.2f} {self.currency}" if amount == 0 or abs(units) >= 0.01 else f"{units:.2g} {self.currency}"
 
     def rate(self, currency: str) -> int:
         """What a million units of a currency are worth in the billing currency; 1 for 1 where nothing is known."""

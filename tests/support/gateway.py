@@ -122,6 +122,7 @@ async def open_desk(folder: Path, settings: dict[str, Any] | None = None) -> Asy
         gateway = Gateway(accounts, shelf, ledger)
         kept = Responses(store, accounts.settings)
         yield Desk(store, accounts, shelf, ledger, gateway, kept, fake, key, principal)
+        await gateway.stop()
     finally:
         await ledger.stop()
         await accounts.stop()

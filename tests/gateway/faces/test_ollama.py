@@ -284,7 +284,6 @@ async def test_open_answers_programs_on_this_machine(opened: httpx.AsyncClient, 
     assert (await opened.get("/api/tags")).status_code == 200
     (entry,) = await desk.ledger.entries()
     assert (entry.user_id, entry.key_id) == ("open-ollama", None)
-    assert desk.gateway.budget.spent("open-ollama").calls == 1
     # A key that is sent is looked at all the same.
     assert (await opened.get("/api/tags", headers={"authorization": "Bearer ink-x"})).status_code == 401
     assert (await opened.get("/api/tags", headers={"authorization": f"Bearer {desk.key}"})).status_code == 200

@@ -1,0 +1,140 @@
+"""One purse as this server sees it. Amounts are in billionths of the billing currency."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from inglenook.accounts.snapshot import Subject
+from inglenook.gateway.budgets.periods import Period
+
+#: Seconds of spending a server likes to have drawn ahead, and the part of what is left it may draw for that.
+AHEAD, PART = 2.0, 8
+#: How much the last second says about the next, and after how many without calls nothing is held ahead.
+_WEIGHT, _QUIET = 0.3, 5
+
+
+class PurseKey(NamedTuple):
+    """Which purse."""
+
+    subject: Subject
+    period: Period
+    start: int
+    currency: str
+
+
+class Purse:
+    """What a subject may spend in a day or month.
+
+    `lease` is what this server has drawn. Of it, `reserved` is promised to calls under way, and `unreported` was spent
+    since the database was last told; the rest is `free`. `spent` and `leased` are the row's, as last seen.
+    """
+
+    __slots__ = (
+        "_flow",
+        "_quiet",
+        "_wake",
+        "awake",
+        "end",
+        "id",
+        "key",
+        "lease",
+        "leased",
+        "limit",
+        "rate",
+        "refused",
+        "reserved",
+        "seen",
+        "spent",
+        "told",
+        "unreported",
+        "waiting",
+    )
+
+    def __init__(self, key: PurseKey, end: int, limit: int, wake: "Callable[[Purse], None]") -> None:
+        """
+        Args:
+            wake: Called when there is something to do for the database, until `awake` is unset.
+        """
+        self._wake = wake
+        self.awake = False
+        self.key = key
+        self.end = end
+        self.limit = limit
+        #: The row's id, once it is read.
+        self.id = ""
+        self.spent = 0
+        self.leased = 0
+        self.seen = 0.0
+        self.lease = 0
+        self.reserved = 0
+        self.unreported = 0
+        #: Calls that wait until more is drawn.
+        self.waiting = 0
+        #: Whether somebody was refused since the database was last told, and what percentage people were told of.
+        self.refused = False
+        self.told = 0
+        #: What calls reserve in a second, lately.
+        self.rate = 0.0
+        self._flow = 0
+        self._quiet = 0
+
+    @property
+    def free(self) -> int:
+        """What can be promised at once."""
+        return self.lease - self.reserved - self.unreported
+
+    @property
+    def available(self) -> int:
+        """What can be promised at all, as far as this server knows."""
+        return self.limit - self.spent - self.leased + self.free
+
+    @property
+    def used(self) -> int:
+        """What was spent, as far as this server knows."""
+        return self.spent + self.unreported
+
+    @property
+    def set_aside(self) -> int:
+        """What is promised to calls under way here, or drawn by other servers."""
+        return self.leased - self.lease + self.reserved
+
+    def reserve(self, amount: int) -> None:
+        """Promise an amount, which must be free."""
+        self.reserved += amount
+        self._flow += amount
+        if not self.awake:
+            self.rouse()
+
+    def settle(self, reserved: int, cost: int) -> None:
+        """A call that had `reserved` ended and cost `cost`."""
+        self.reserved -= reserved
+        self.unreported += cost
+        if not self.awake:
+            self.rouse()
+
+    def refuse(self) -> None:
+        """A call did not fit."""
+        if self.told < 100:
+            self.refused = True
+            self.rouse()
+
+    def rouse(self) -> None:
+        """Have it looked at within a second."""
+        if not self.awake:
+            self.awake = True
+            self._wake(self)
+
+    def tick(self) -> None:
+        """A second went by."""
+        self._quiet = 0 if self._flow else self._quiet + 1
+        self.rate = 0.0 if self._quiet >= _QUIET else self.rate + _WEIGHT * (self._flow - self.rate)
+        self._flow = 0
+
+    @property
+    def ahead(self) -> int:
+        """How much this server likes to have free: some seconds of its spending, less as the purse gets empty."""
+        return max(0, min(int(self.rate * AHEAD), (self.limit - self.spent - self.leased) // PART))
+
+    @property
+    def idle(self) -> bool:
+        """Whether there is nothing to do for it."""
+        return not (self.lease or self.reserved or self.unreported or self.waiting or self.refused)
