@@ -177,7 +177,7 @@ class OllamaFace:
             return
         streamed = body.get("stream") is not False and not asked.empty
         async with aclosing(self._events(principal, body, asked, streamed, what)) as events:
-            routed, notices, first = await _prelude(events, asked)
+            routed, notices, first = await _prelude(events, asked, clock)
             answer = Answer(
                 body["model"],
                 chat=what == "chat",
@@ -287,10 +287,14 @@ class _Embedded(NamedTuple):
     notices: list[dict[str, Any]]
 
 
-async def _prelude(events: AsyncIterator[Event], asked: Asked) -> tuple[Routed, list[dict[str, Any]], Event]:
+async def _prelude(
+    events: AsyncIterator[Event], asked: Asked, clock: Clock
+) -> tuple[Routed, list[dict[str, Any]], Event]:
     """What precedes the answer, and the answer's first event."""
     routed = await anext(events)
     assert isinstance(routed, Routed)
+    if routed.local:
+        clock.found = time.perf_counter_ns()
     notices = _ignored(asked)
     while isinstance(event := await anext(events), Notice):
         notices.append(_notice(event))

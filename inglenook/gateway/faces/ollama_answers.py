@@ -26,9 +26,10 @@ _REASONS = {"tool_calls": "stop", "content_filter": "stop"}
 
 
 class Clock(Struct):
-    """When an answer began and its first token came, by the nanosecond clock; 0 before."""
+    """When an answer began, its model was found, and its first token came, by the nanosecond clock; 0 before."""
 
     began: int = field(default_factory=time.perf_counter_ns)
+    found: int = 0
     first: int = 0
 
 
@@ -134,7 +135,8 @@ class Answer:
         timings = self._timings
         return {
             "total_duration": now - self._clock.began,
-            "load_duration": _ns(timings.load_ms),
+            # Of a model that was loaded already, the time to find it: never nothing, as with Ollama.
+            "load_duration": _ns(timings.load_ms) or max(0, self._clock.found - self._clock.began),
             "prompt_eval_count": self._usage.input,
             "prompt_eval_duration": _ns(timings.prompt_ms) or first - self._clock.began,
             "eval_count": self._usage.output,
