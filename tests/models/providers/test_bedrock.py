@@ -164,6 +164,18 @@ def test_every_field_is_carried() -> None:
     }
 
 
+def test_thoughts_go_back_to_whose_they_are() -> None:
+    thoughts = [Thought("a", signature="claude's"), Thought("b", signature="~bedrock~nova's")]
+    request = chat(Message("user", "hi"), Message("assistant", "yes", thoughts=thoughts))
+
+    def sent(model: str) -> list[Any]:
+        blocks = converse_body(model, request)["messages"][1]["content"]
+        return [block["reasoningContent"]["reasoningText"] for block in blocks if "reasoningContent" in block]
+
+    assert sent(NEW) == [{"text": "a", "signature": "claude's"}]
+    assert sent(NOVA) == [{"text": "b", "signature": "nova's"}]
+
+
 @pytest.mark.parametrize(
     ("choice", "sent"),
     [(None, None), ("auto", {"auto": {}}), ("required", {"any": {}}), ({"name": "f"}, {"tool": {"name": "f"}})],
@@ -278,7 +290,8 @@ async def test_thinking_and_what_the_cache_did(bedrock: Provider, upstream: Upst
         *converse_end("stop_sequence", **usage),
     )
     answers(upstream, told, 0, STREAM)
-    assert await collect(bedrock, job(HI)) == [
+    assert (await collect(bedrock, job(HI, NOVA)))[1] == ReasoningDelta("", signature="~bedrock~sig")
+    assert await collect(bedrock, job(HI, NEW)) == [
         ReasoningDelta("hm"),
         ReasoningDelta("", signature="sig"),
         ReasoningDelta("", data="~bedrock~c2VhbGVk"),

@@ -27,7 +27,7 @@ from inglenook.models.providers.wires.bedrock_invoke import (
     read_ranking,
     rerank_body,
 )
-from inglenook.models.providers.wires.bedrock_requests import converse_body, prompt_body
+from inglenook.models.providers.wires.bedrock_requests import converse_body, is_claude, prompt_body
 from inglenook.models.providers.wires.event_stream import CONTENT_TYPE
 
 OPERATIONS = frozenset({Operation.CHAT, Operation.COUNT, Operation.EMBEDDING, Operation.RERANK})
@@ -63,7 +63,7 @@ class Converse:
             yield Finished("unload" if request.local.keep_alive == 0 else "load")
             return
         body = converse_body(job.model, request, output_length=self.output_length(job.model))
-        answer = ConverseStream()
+        answer = ConverseStream(claude=is_claude(job.model))
         async with await self._post(job, "converse-stream", body) as response:
             must_stream(response, CONTENT_TYPE)
             async for chunk in response:

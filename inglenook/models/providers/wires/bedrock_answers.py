@@ -96,9 +96,14 @@ _event = msgspec.json.Decoder(_Event)
 
 
 class ConverseStream:
-    """Reads one stream of a conversation's next message."""
+    """Reads one stream of a conversation's next message.
 
-    def __init__(self) -> None:
+    Args:
+        claude: Whether the model is Anthropic's, whose signatures are good elsewhere too.
+    """
+
+    def __init__(self, *, claude: bool) -> None:
+        self._claude = claude
         self._frames = EventStreamReader()
         self._tools: dict[int, int] = {}
         self._begun: set[int] = set()
@@ -158,8 +163,11 @@ class ConverseStream:
         if delta.reasoning_content is not None:
             thought = delta.reasoning_content
             data = sealed(ORIGIN, thought.redacted_content) if thought.redacted_content else None
-            if thought.text or thought.signature or data:
-                yield ReasoningDelta(thought.text or "", signature=thought.signature, data=data)
+            signature = thought.signature or None
+            if signature is not None and not self._claude:
+                signature = sealed(ORIGIN, signature)
+            if thought.text or signature or data:
+                yield ReasoningDelta(thought.text or "", signature=signature, data=data)
         if delta.tool_use is not None and delta.tool_use.input and index in self._tools:
             self._begun.add(index)
             yield ToolCallDelta(self._tools[index], arguments=delta.tool_use.input)

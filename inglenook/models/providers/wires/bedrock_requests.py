@@ -31,7 +31,7 @@ from inglenook.models.providers.wires.carrying import (
 )
 from inglenook.models.providers.wires.provenance import is_foreign, unsealed
 
-#: What sealed thoughts are marked with on their way out.
+#: What thoughts are marked with on their way out; signatures of Claude's are not.
 ORIGIN = "bedrock"
 _IMAGES = {"image/png": "png", "image/jpeg": "jpeg", "image/gif": "gif", "image/webp": "webp"}
 _DOCUMENTS = {
@@ -151,7 +151,7 @@ def prompt_body(model: str, request: ChatRequest) -> dict[str, Any]:
 
 def _assistant(model: str, message: Message, where: str) -> list[dict[str, Any]]:
     only_text(message, where, model)
-    blocks = [block for thought in message.thoughts if (block := _thought(thought)) is not None]
+    blocks = [block for thought in message.thoughts if (block := _thought(model, thought)) is not None]
     blocks += _content(model, message.content, where)
     for call in message.tool_calls:
         use = {"toolUseId": call_id(call.id), "name": call.name, "input": arguments_of(call, where)}
@@ -159,13 +159,18 @@ def _assistant(model: str, message: Message, where: str) -> list[dict[str, Any]]
     return blocks
 
 
-def _thought(thought: Thought) -> dict[str, Any] | None:
+def _thought(model: str, thought: Thought) -> dict[str, Any] | None:
     """A block of thinking as it came; None for one of another provider's."""
-    if (sealed := unsealed(ORIGIN, thought.data)) is not None:
-        return {"reasoningContent": {"redactedContent": sealed}}
-    if thought.data is not None or not thought.signature or is_foreign(thought):
+    if (data := unsealed(ORIGIN, thought.data)) is not None:
+        return {"reasoningContent": {"redactedContent": data}}
+    if thought.data is not None:
         return None
-    return {"reasoningContent": {"reasoningText": {"text": thought.text, "signature": thought.signature}}}
+    signature = unsealed(ORIGIN, thought.signature)
+    if is_claude(model):
+        signature = None if is_foreign(thought) else thought.signature
+    if not signature:
+        return None
+    return {"reasoningContent": {"reasoningText": {"text": thought.text, "signature": signature}}}
 
 
 def _result(model: str, message: Message, where: str) -> list[dict[str, Any]]:
