@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.e2e.conftest import OpenPage
-from tests.support.chat_page import answers, ask, button, composer, open_chat, prose
+from tests.support.chat_page import answers, api, ask, button, composer, open_chat, prose
 from tests.support.teller import MODEL, Teller
 
 PAGES = ["/", "/models", "/settings/profile", "/settings/keys", "/settings/providers", "/settings/people", "/nowhere"]
@@ -177,6 +177,28 @@ def test_the_drawer(open_page: OpenPage) -> None:
     drawer.get_by_role("link", name="Models").click()
     expect(drawer).to_be_hidden()
     expect(page.get_by_role("heading", name="Models", exact=True, level=1)).to_be_visible()
+
+
+def test_a_conversation_is_renamed_and_brought_back_on_a_phone(open_page: OpenPage) -> None:
+    page = open_page(width=375, has_touch=True, is_mobile=True)
+    for title in ("Bread recipes", "Sailing knots"):
+        api(page, "POST", "conversations", {"title": title})
+    page.reload()
+    button(page, "Open navigation").click()
+    drawer = page.get_by_role("dialog", name="Navigation")
+    button(drawer, "Rename or delete “Bread recipes”").click()
+    page.get_by_role("menuitem", name="Rename").click()
+    field = drawer.get_by_role("textbox", name="Title")
+    expect(field).to_be_focused()
+    field.fill("Cake recipes")
+    field.press("Enter")
+    expect(drawer.get_by_role("link", name="Cake recipes")).to_be_visible()
+
+    button(drawer, "Rename or delete “Sailing knots”").click()
+    page.get_by_role("menuitem", name="Delete").click()
+    expect(drawer.get_by_role("link", name="Sailing knots")).to_be_hidden()
+    button(page, "Undo").click()
+    expect(drawer.get_by_role("link", name="Sailing knots")).to_be_visible()
 
 
 def test_the_whole_chat_by_keyboard(open_page: OpenPage) -> None:

@@ -2,6 +2,8 @@ import { Dialog as Base } from "@base-ui/react/dialog";
 import clsx from "clsx";
 import type { ReactNode } from "react";
 
+import { isOfToast } from "./toasts";
+
 export interface DrawerPanelProps {
   open: boolean;
   onClose: () => void;
@@ -13,7 +15,7 @@ export interface DrawerPanelProps {
 /** A panel that slides in from the side: navigation on phones, settings of a chat. */
 export function DrawerPanel({ open, onClose, label, side = "start", children }: DrawerPanelProps) {
   return (
-    <Base.Root open={open} onOpenChange={(next) => !next && onClose()}>
+    <Base.Root open={open} onOpenChange={(next, { event }) => !next && !isOfToast(event) && onClose()}>
       <Base.Portal>
         <Base.Backdrop className="backdrop z-20" />
         <Base.Popup

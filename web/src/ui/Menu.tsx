@@ -7,6 +7,8 @@ export interface MenuEntry {
   name: ReactNode;
   icon?: ReactNode;
   danger?: boolean;
+  /** It shows something in place of the menu's button, and the focus goes there. */
+  movesFocus?: boolean;
   run: () => void;
 }
 

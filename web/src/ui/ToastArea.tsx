@@ -1,16 +1,18 @@
 import { useLingui } from "@lingui/react/macro";
 import clsx from "clsx";
 import { X } from "lucide-react";
+import { createPortal } from "react-dom";
 
 import { IconButton } from "./IconButton";
 import { useToasts } from "./toasts";
 
-/** Where toasts appear; read out politely. */
+/** Where toasts appear, above windows too; read out politely. */
 export function ToastArea() {
   const { t } = useLingui();
   const { shown, dismiss } = useToasts();
-  return (
+  return createPortal(
     <div
+      data-toasts
       role="status"
       aria-live="polite"
       className="pointer-events-none fixed inset-x-4 top-14 z-50 flex flex-col items-center gap-2"
@@ -42,6 +44,7 @@ export function ToastArea() {
           />
         </div>
       ))}
-    </div>
+    </div>,
+    document.body,
   );
 }

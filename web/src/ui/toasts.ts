@@ -36,3 +36,8 @@ export function toast(text: string): void {
 export function toastError(error: unknown): void {
   useToasts.getState().show({ text: explain(error), look: "error" });
 }
+
+/** Whether an event comes from a toast: a window behind it does not take that for a wish to be closed. */
+export function isOfToast({ target }: Event): boolean {
+  return target instanceof Element && target.closest("[data-toasts]") !== null;
+}

@@ -31,7 +31,6 @@ export function NewKeyForm({ onDone }: { onDone: () => void }) {
         placeholder={t`my editor`}
         error={make.isError ? explain(make.error) : undefined}
         required
-        autoFocus
         maxLength={120}
         value={name}
         onChange={(event) => setName(event.target.value)}

@@ -46,7 +46,6 @@ export function NewUserForm({ onDone }: { onDone: () => void }) {
         hint={t`For signing in. A password is made and shown to you.`}
         error={add.isError ? explain(add.error) : undefined}
         required
-        autoFocus
         autoCapitalize="off"
         autoComplete="off"
         spellCheck={false}

@@ -39,7 +39,7 @@ export function ChatSettings({ settings, onChange, onClose }: ChatSettingsProps)
         <h2 className="font-semibold">
           <Trans>Chat settings</Trans>
         </h2>
-        <IconButton label={t`Close`} tip="end" icon={<X size={18} />} onClick={onClose} />
+        <IconButton label={t`Close`} tip="none" icon={<X size={18} />} onClick={onClose} />
       </div>
       <div className="flex min-h-0 flex-1 flex-col gap-5 overflow-y-auto p-4">
         <TextArea

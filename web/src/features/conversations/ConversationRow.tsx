@@ -62,7 +62,13 @@ export const ConversationRow = memo(function ConversationRow({
           />
         }
         entries={[
-          { id: "rename", icon: <Pencil size={16} />, name: t`Rename`, run: () => setRenaming(true) },
+          {
+            id: "rename",
+            icon: <Pencil size={16} />,
+            name: t`Rename`,
+            movesFocus: true,
+            run: () => setRenaming(true),
+          },
           { id: "delete", icon: <Trash2 size={16} />, name: t`Delete`, danger: true, run: remove },
         ]}
       />
