@@ -352,7 +352,7 @@ def _until_journaled(page: Page) -> None:
 
 @pytest.mark.parametrize(
     ("model", "says"),
-    [("error-429", "429"), ("error-500", "500"), ("cut", "the line broke"), ("silent-cut", "")],
+    [("error-429", "429"), ("error-500", "500"), ("cut", "The line broke"), ("silent-cut", "")],
 )
 def test_a_failing_provider_is_told_and_can_be_tried_again(open_page: OpenPage, model: str, says: str) -> None:
     page = open_page()
@@ -429,3 +429,101 @@ def test_an_evil_answer_does_nothing(open_page: OpenPage) -> None:
         text.get_by_text(name, exact=True).click(modifiers=["Control"])
     assert page.evaluate("window.pwned ?? null") is None
     assert not [url for url in asked if "example.com" in url]
+
+
+def test_two_tabs_show_the_same(open_page: OpenPage, teller: Teller) -> None:
+    page = open_page()
+    open_chat(page, MODEL)
+    other = page.context.new_page()
+    other.goto(page.url)
+    expect(composer(other)).to_be_visible()
+    ask(page, "Tell me a story")
+    story = teller.next()
+    story.say("Once upon a time")
+    for tab in (page, other):
+        expect(prose(tab)).to_have_text("Once upon a time")
+    expect(other).to_have_title("Tell me a story · Inglenook")
+    story.end()
+    for tab in (page, other):
+        expect(answers(tab, "complete")).to_be_visible()
+
+    row = page.get_by_role("region", name="Conversations").get_by_role("link", name="Tell me a story").first
+    row.dblclick()
+    page.get_by_role("textbox", name="Title").fill("The story")
+    page.get_by_role("textbox", name="Title").press("Enter")
+    expect(other).to_have_title("The story · Inglenook")
+    api(page, "DELETE", f"conversations/{page.url.rsplit('/', 1)[1]}")
+    other.bring_to_front()
+    ask(other, "And then?")  # it was deleted elsewhere, on another device
+    expect(other.get_by_role("link", name="Start a new chat")).to_be_visible()
+
+
+def test_a_server_that_comes_back_is_found_without_a_reload(
+    tmp_path: Path, new_context: Callable[..., BrowserContext], teller: Teller
+) -> None:
+    env = {"INGLENOOK_ALLOW_PRIVATE": '["127.0.0.1"]'}
+    with RunningServer(tmp_path / "data", **env) as server:
+        with server.set_up() as client:
+            add_teller(client, teller)
+        port = server.url.rsplit(":", 1)[1]
+        context = new_context()
+        sign_in(context, server.url)
+        page = context.new_page()
+        page.goto(server.url)
+        open_chat(page, MODEL)
+        ask(page, "Tell me")
+        teller.next().say("What had ", "arrived ")
+        expect(prose(page)).to_have_text("What had arrived")
+        _until_journaled(page)
+        server.kill()
+        expect(page.get_by_text("The connection broke; it is being restored.")).to_be_visible()
+        composer(page).fill("Written meanwhile")
+    with RunningServer(tmp_path / "data", "--port", port, **env):
+        expect(answers(page, "interrupted")).to_be_visible(timeout=30_000)
+        expect(prose(page)).to_have_text("What had arrived")
+        expect(composer(page)).to_have_value("Written meanwhile")
+        composer(page).press("Enter")
+        story = teller.next()
+        assert story.prompt == "Written meanwhile"
+        story.say("Here again")
+        story.end()
+        expect(answers(page, "complete")).to_be_visible()
+
+
+def test_pages_work_without_a_network(open_page: OpenPage) -> None:
+    """The server may be this very machine: that it is offline says nothing about reaching it."""
+    page = open_page()
+    expect(composer(page)).to_be_visible()
+    page.evaluate("window.dispatchEvent(new Event('offline'))")
+    page.get_by_role("link", name="Models").click()
+    expect(page.get_by_role("heading", name="On this machine")).to_be_visible()
+    page.get_by_role("link", name="Settings").click()
+    page.get_by_label("Name shown here").fill("Ada")
+    button(page, "Save").click()
+    expect(page.get_by_text("Saved")).to_be_visible()
+
+
+def test_the_last_question_is_edited_from_below_a_long_answer(open_page: OpenPage) -> None:
+    page = open_page()
+    open_chat(page, "echo")
+    ask(page, "\n\n".join(f"Paragraph {number}" for number in range(80)))
+    expect(answers(page, "complete")).to_contain_text("Paragraph 79")
+    expect(page.locator('[data-role="user"]')).not_to_be_in_viewport()
+    composer(page).press("ArrowUp")
+    field = page.get_by_role("textbox", name="Edit your message")
+    expect(field).to_be_in_viewport()
+    field.fill("Shorter")
+    field.press("Enter")
+    expect(prose(page)).to_have_text("Shorter")
+
+
+def test_on_touch_enter_begins_a_line(open_page: OpenPage) -> None:
+    page = open_page(width=375, has_touch=True, is_mobile=True)
+    open_chat(page, "echo")
+    composer(page).tap()
+    page.keyboard.type("one")
+    page.keyboard.press("Enter")
+    page.keyboard.type("two")
+    expect(composer(page)).to_have_value("one\ntwo")
+    button(page, "Send").tap()
+    expect(prose(page)).to_have_text(re.compile(r"one\s+two"))

@@ -1,6 +1,8 @@
 import clsx from "clsx";
 import { type KeyboardEvent, type ReactNode, useId, useState } from "react";
 
+import { isComposing } from "./keys";
+
 export interface SearchListProps<T extends { id: string }> {
   label: string;
   placeholder: string;
@@ -21,7 +23,7 @@ export function SearchList<T extends { id: string }>(props: SearchListProps<T>) 
   const [chosen, setChosen] = useState(0);
   const at = Math.min(chosen, items.length - 1);
   const onKeyDown = (event: KeyboardEvent) => {
-    if (event.nativeEvent.isComposing) return;
+    if (isComposing(event)) return;
     const item = items[at];
     if (event.key === "ArrowDown") setChosen(Math.min(at + 1, items.length - 1));
     else if (event.key === "ArrowUp") setChosen(Math.max(at - 1, 0));

@@ -1,8 +1,10 @@
+import { useLingui } from "@lingui/react/macro";
 import { useState } from "react";
 import { useNavigate } from "@tanstack/react-router";
 
 import type { ConversationSettings } from "@/api/types";
-import { toastError } from "@/ui/toasts";
+import { useMe } from "@/features/accounts/session";
+import { toast, toastError } from "@/ui/toasts";
 
 import { begin } from "./actions";
 import { ChatHeader } from "./ChatHeader";
@@ -12,7 +14,9 @@ import { Welcome } from "./Welcome";
 
 /** `/`: a conversation that has not begun. It is made with its first question. */
 export function ChatPage() {
+  const { t } = useLingui();
   const navigate = useNavigate();
+  const me = useMe();
   const fallback = useDefaultModel();
   const [settings, setSettings] = useState<ConversationSettings>({});
   const [draft, setDraft] = useState("");
@@ -20,6 +24,10 @@ export function ChatPage() {
   const model = settings.model ?? fallback.data ?? null;
 
   const send = async (content: string) => {
+    if (fallback.data === null && !settings.model) {
+      toast(t`There is no model to chat with yet.`);
+      return false;
+    }
     setBusy(true);
     try {
       const id = await begin(content, settings);
@@ -43,7 +51,7 @@ export function ChatPage() {
       <div className="min-h-0 flex-1 overflow-y-auto">
         <Welcome onPrompt={setDraft} />
       </div>
-      <Composer draftKey="new" prefill={draft} busy={busy} autoFocus onSend={send} />
+      <Composer draftKey={`${me.id}.new`} prefill={draft} busy={busy} autoFocus onSend={send} />
     </div>
   );
 }

@@ -3,11 +3,12 @@ import { ArrowUp, Square } from "lucide-react";
 import { type KeyboardEvent, useEffect, useRef, useState } from "react";
 
 import { IconButton } from "@/ui/IconButton";
+import { isComposing, isSend, isTouch } from "@/ui/keys";
 
 import { readDraft, writeDraft } from "./drafts";
 
 export interface ComposerProps {
-  /** Under which name unsent text is kept in this browser. */
+  /** Under which name unsent text is kept in this tab; no two users share one. */
   draftKey: string;
   /** Text to put in, as when an example was chosen. */
   prefill?: string;
@@ -17,9 +18,11 @@ export interface ComposerProps {
   onSend: (text: string) => Promise<boolean>;
   /** Set while an answer is written. */
   onStop?: () => void;
+  /** Set while there is a message of one's own to edit. */
+  onEditLast?: () => void;
 }
 
-/** Where one writes. Enter sends, Shift+Enter begins a new line; an input method's Enter never sends. */
+/** Where one writes. Enter sends, Shift+Enter begins a new line (on touch, Enter does); an input method's never sends. */
 export function Composer({
   draftKey,
   prefill = "",
@@ -27,6 +30,7 @@ export function Composer({
   autoFocus = false,
   onSend,
   onStop,
+  onEditLast,
 }: ComposerProps) {
   const { t } = useLingui();
   const area = useRef<HTMLTextAreaElement>(null);
@@ -42,7 +46,7 @@ export function Composer({
   }, [prefill]);
   useEffect(() => {
     // A phone's keyboard would cover half the page.
-    if (autoFocus && matchMedia("(pointer: fine)").matches) area.current?.focus();
+    if (autoFocus && !isTouch()) area.current?.focus();
   }, [autoFocus]);
   useEffect(() => writeDraft(draftKey, text), [draftKey, text]);
 
@@ -54,17 +58,15 @@ export function Composer({
     if (!(await onSend(sent))) setText((now) => now || sent);
   };
   const onKeyDown = (event: KeyboardEvent<HTMLTextAreaElement>) => {
-    // keyCode 229: Safari ends the composition before it reports the Enter that ended it.
-    // eslint-disable-next-line @typescript-eslint/no-deprecated
-    if (event.nativeEvent.isComposing || event.keyCode === 229) return;
-    if (event.key === "Enter" && !event.shiftKey && !event.altKey) {
+    if (isComposing(event)) return;
+    if (isSend(event)) {
       event.preventDefault();
       void send();
     } else if (event.key === "Escape" && onStop) {
       onStop();
-    } else if (event.key === "ArrowUp" && text === "") {
-      const edits = document.querySelectorAll<HTMLButtonElement>("[data-edit]");
-      edits[edits.length - 1]?.click();
+    } else if (event.key === "ArrowUp" && text === "" && onEditLast) {
+      event.preventDefault();
+      onEditLast();
     }
   };
 
@@ -86,7 +88,7 @@ export function Composer({
           value={text}
           onChange={(event) => setText(event.target.value)}
           onKeyDown={onKeyDown}
-          enterKeyHint="send"
+          enterKeyHint={isTouch() ? "enter" : "send"}
           className="field-sizing-content max-h-[40dvh] min-h-9 min-w-0 flex-1 resize-none bg-transparent py-1.5 outline-none pointer-coarse:text-[16px]"
         />
         {onStop ? (

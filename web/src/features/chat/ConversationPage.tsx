@@ -1,10 +1,15 @@
 import { Trans } from "@lingui/react/macro";
 import { Link, useParams } from "@tanstack/react-router";
-import { useMemo } from "react";
+import { useMemo, useState } from "react";
 
 import { ApiError } from "@/api/error";
 import type { ConversationSettings } from "@/api/types";
-import { useChangeConversation, useConversation } from "@/features/conversations/queries";
+import { useMe } from "@/features/accounts/session";
+import {
+  refreshConversation,
+  useChangeConversation,
+  useConversation,
+} from "@/features/conversations/queries";
 import { path } from "@/features/conversations/tree";
 import { ErrorState } from "@/ui/ErrorState";
 import { Skeleton } from "@/ui/Skeleton";
@@ -19,18 +24,25 @@ import { toMarkdown } from "./export";
 import { Thread } from "./Thread";
 import { useAnswers } from "./useAnswers";
 
+function isGone(error: unknown): boolean {
+  return error instanceof ApiError && error.status === 404;
+}
+
 /** `/c/:id`: one conversation. */
 export function ConversationPage() {
   const { id } = useParams({ from: "/frame/c/$id" });
+  const me = useMe();
   const conversation = useConversation(id);
   const fallback = useDefaultModel();
   const change = useChangeConversation();
   const { data } = conversation;
   useAnswers(data);
+  const [editing, setEditing] = useState<string | null>(null);
 
   const steps = useMemo(() => (data ? path(data.messages, data.leaf_id) : []), [data]);
   const last = steps.at(-1)?.message;
   const writing = last?.status === "streaming" ? last : null;
+  const lastOwn = steps.findLast(({ message }) => message.role === "user")?.message;
   const model = data?.settings.model ?? fallback.data ?? null;
 
   const onSettings = (settings: ConversationSettings) =>
@@ -41,12 +53,13 @@ export function ConversationPage() {
       return true;
     } catch (error) {
       toastError(error);
+      if (isGone(error)) void refreshConversation(id); // it may have been deleted elsewhere
       return false;
     }
   };
 
-  if (conversation.isError && !data) {
-    const gone = conversation.error instanceof ApiError && conversation.error.status === 404;
+  const gone = isGone(conversation.error);
+  if (conversation.isError && (gone || !data)) {
     return (
       <div className="mx-auto max-w-measure px-4 pt-16">
         <ErrorState
@@ -70,16 +83,17 @@ export function ConversationPage() {
         markdown={() => toMarkdown(data?.title ?? "", steps)}
       />
       {data ? (
-        <Thread key={id} conversationId={id} steps={steps} />
+        <Thread key={id} steps={steps} editing={editing} onEdit={setEditing} />
       ) : (
         <Skeleton lines={6} className="mx-auto w-full max-w-measure flex-1 px-4 pt-12" />
       )}
       <Announcer runId={writing?.run_id ?? null} />
       <Composer
         key={`composer ${id}`}
-        draftKey={id}
+        draftKey={`${me.id}.${id}`}
         autoFocus
         onSend={onSend}
+        {...(lastOwn ? { onEditLast: () => setEditing(lastOwn.id) } : {})}
         {...(writing ? { onStop: () => void stop(writing).catch(toastError) } : {})}
       />
     </div>

@@ -3,6 +3,7 @@ import { useState } from "react";
 
 import type { Message } from "@/api/types";
 import { Button } from "@/ui/Button";
+import { isComposing, isSend } from "@/ui/keys";
 import { toastError } from "@/ui/toasts";
 
 import { send } from "./actions";
@@ -38,9 +39,9 @@ export function EditMessage({ message, onDone }: { message: Message; onDone: () 
         onFocus={({ target }) => target.setSelectionRange(target.value.length, target.value.length)}
         onChange={(event) => setText(event.target.value)}
         onKeyDown={(event) => {
-          if (event.nativeEvent.isComposing) return;
+          if (isComposing(event)) return;
           if (event.key === "Escape") onDone();
-          if (event.key === "Enter" && !event.shiftKey) {
+          if (isSend(event)) {
             event.preventDefault();
             void resend();
           }

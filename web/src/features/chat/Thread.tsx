@@ -1,6 +1,6 @@
-import { Trans } from "@lingui/react/macro";
+import { Trans, useLingui } from "@lingui/react/macro";
 import { ArrowDown } from "lucide-react";
-import { useState } from "react";
+import { useEffect, useState } from "react";
 import { Virtualizer } from "virtua";
 
 import type { Message } from "@/api/types";
@@ -12,20 +12,35 @@ import { MessageRow } from "./MessageRow";
 import { useStickToEnd } from "./useStickToEnd";
 
 export interface ThreadProps {
-  conversationId: string;
   steps: readonly Step<Message>[];
+  /** The message of one's own that is being edited. */
+  editing: string | null;
+  onEdit: (id: string | null) => void;
 }
 
 /** The messages of the branch that is shown. Only those near the view exist in the page. */
-export function Thread({ steps }: ThreadProps) {
-  const { scroller, content, virtualizer, atEnd, toEnd } = useStickToEnd(steps.length);
-  const [editing, setEditing] = useState<string | null>(null);
+export function Thread({ steps, editing, onEdit }: ThreadProps) {
+  const { t } = useLingui();
+  const { scroller, content, virtualizer, atEnd, toEnd, letGo } = useStickToEnd(steps.length);
   const [itemSize] = useState(() => typicalHeight(steps.map(({ message }) => message)));
   const editingAt = steps.findIndex(({ message }) => message.id === editing);
   const lastAt = steps.length - 1;
+  useEffect(() => {
+    if (editingAt < 0) return;
+    letGo();
+    virtualizer.current?.scrollToIndex(editingAt, { align: "nearest" });
+    // Where the message stands may change later; it is brought into view once.
+    // eslint-disable-next-line react-hooks/exhaustive-deps
+  }, [editing]);
   return (
     <div className="relative min-h-0 flex-1">
-      <div ref={scroller} className="h-full overflow-y-auto [overflow-anchor:none]" tabIndex={-1}>
+      <div
+        ref={scroller}
+        role="region"
+        aria-label={t`Messages`}
+        tabIndex={0}
+        className="h-full overflow-y-auto [overflow-anchor:none] focus-visible:-outline-offset-2"
+      >
         <div ref={content} className="mx-auto max-w-[42em] px-4 pt-4 pb-10">
           <Virtualizer
             ref={virtualizer}
@@ -45,7 +60,7 @@ export function Thread({ steps }: ThreadProps) {
                 previous={siblings[index - 1] ?? null}
                 next={siblings[index + 1] ?? null}
                 editing={message.id === editing}
-                onEdit={setEditing}
+                onEdit={onEdit}
               />
             )}
           </Virtualizer>

@@ -8,6 +8,7 @@ import { BranchSwitcher } from "./BranchSwitcher";
 import { EditMessage } from "./EditMessage";
 import { MessageActions } from "./MessageActions";
 import type { MessageRowProps } from "./MessageRow";
+import { OwnText } from "./OwnText";
 
 /** What one asked. Editing it begins another branch. */
 export function UserMessage({
@@ -25,18 +26,12 @@ export function UserMessage({
   return (
     <article aria-label={t`You`} className="group flex flex-col items-end">
       <div className="max-w-[85%] rounded border border-line bg-raised px-4 py-2.5 break-words whitespace-pre-wrap">
-        {message.text}
+        <OwnText text={message.text} />
       </div>
       <MessageActions pinned={last || count > 1}>
         <BranchSwitcher message={message} index={index} count={count} previous={previous} next={next} />
         <CopyButton small text={message.text} />
-        <IconButton
-          small
-          data-edit
-          label={t`Edit`}
-          icon={<Pencil size={15} />}
-          onClick={() => onEdit(message.id)}
-        />
+        <IconButton small label={t`Edit`} icon={<Pencil size={15} />} onClick={() => onEdit(message.id)} />
       </MessageActions>
     </article>
   );

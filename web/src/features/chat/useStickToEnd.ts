@@ -46,6 +46,7 @@ export function useStickToEnd(count: number) {
 
     element.addEventListener("wheel", ({ deltaY }) => deltaY < 0 && release(), { passive: true, signal });
     element.addEventListener("touchmove", release, { passive: true, signal });
+    element.addEventListener("touchend", () => (held.current ||= gap() < AT), { passive: true, signal });
     element.addEventListener("keydown", ({ key }) => UPWARD_KEYS.includes(key) && release(), { signal });
     // A press on the element itself is one on its scroll bar.
     element.addEventListener("pointerdown", ({ target }) => target === element && release(), { signal });
@@ -66,5 +67,8 @@ export function useStickToEnd(count: number) {
     setAtEnd(true);
     scrollToEnd();
   };
-  return { scroller, content, virtualizer, atEnd, toEnd };
+  const letGo = () => {
+    held.current = false;
+  };
+  return { scroller, content, virtualizer, atEnd, toEnd, letGo };
 }

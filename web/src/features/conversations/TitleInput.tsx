@@ -2,6 +2,7 @@ import { useLingui } from "@lingui/react/macro";
 import { useState } from "react";
 
 import type { Conversation } from "@/api/types";
+import { isComposing } from "@/ui/keys";
 import { toastError } from "@/ui/toasts";
 
 import { useChangeConversation } from "./queries";
@@ -29,7 +30,7 @@ export function TitleInput({ conversation, onDone }: { conversation: Conversatio
       onChange={(event) => setTitle(event.target.value)}
       onBlur={keep}
       onKeyDown={(event) => {
-        if (event.nativeEvent.isComposing) return;
+        if (isComposing(event)) return;
         if (event.key === "Enter") keep();
         if (event.key === "Escape") onDone();
         event.stopPropagation();

@@ -17,6 +17,8 @@ import type {
   Message,
 } from "@/api/types";
 
+import { onTold, tellTabs } from "./tabs";
+
 const LIST = ["conversations"];
 const PAGE = 100;
 
@@ -86,6 +88,7 @@ export function useChangeConversation() {
     onSuccess: (summary) => {
       patchListed(summary.id, summary);
       patchDetail(summary.id, summary);
+      tellTabs(summary.id);
     },
     onError: (_, { id }) => {
       void client.invalidateQueries({ queryKey: LIST });
@@ -97,6 +100,7 @@ export function useChangeConversation() {
 export async function deleteConversation(id: string): Promise<void> {
   await ask(api.DELETE("/api/v1/conversations/{conversation_id}", { params: at(id) }));
   queryClient.removeQueries({ queryKey: conversationKey(id) });
+  tellTabs(id);
   await refreshList();
 }
 
@@ -136,4 +140,10 @@ export function putMessages(id: string, messages: readonly Message[]): void {
     const added = messages.filter((message) => !known.has(message.id));
     return { ...data, messages: [...kept, ...added], leaf_id: messages.at(-1)?.id ?? data.leaf_id };
   });
+  tellTabs(id);
 }
+
+onTold((id) => {
+  void refreshList();
+  void refreshConversation(id);
+});
