@@ -23,7 +23,7 @@ def test_everything_works_under_a_base_path(
         asked: list[str] = []
         page.on("request", lambda request: asked.append(urlsplit(request.url).path))
         page.goto(f"{server.url}/setup#token={server.token}")
-        page.get_by_label("Your name").fill("ada")
+        page.get_by_label("User name").fill("ada")
         page.get_by_label("Password").fill("correct horse battery")
         button(page, "Create account").click()
         expect(composer(page)).to_be_visible()

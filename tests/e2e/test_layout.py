@@ -95,7 +95,7 @@ $$\sum_{i=1}^{n} \frac{a_i + b_i + c_i + d_i + e_i + f_i}{x_1 + x_2 + x_3 + x_4 
 def settled(page: Page) -> None:
     """Everything has been loaded and drawn."""
     expect(page.get_by_role("heading", level=1).first).to_be_attached()
-    expect(page.locator(".skeleton, [data-skeleton]")).to_have_count(0)
+    expect(page.locator("[data-skeleton]")).to_have_count(0)
     page.wait_for_load_state("networkidle")
 
 

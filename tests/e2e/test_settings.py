@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.e2e.conftest import OpenPage
-from tests.support.chat_page import answers, api, ask, button, composer, open_chat, prose
+from tests.support.chat_page import answers, api, ask, button, composer, open_chat, prose, root
 from tests.support.running import RunningServer
 from tests.support.teller import MODEL, Teller
 
@@ -75,10 +75,12 @@ def test_a_provider_is_added_by_the_form_and_used(settings: Callable[..., Page],
     page = settings("providers", "buyer")
     button(page, "Add a provider").click()
     window = page.get_by_role("dialog")
-    window.get_by_label("Kind").select_option("OpenAI-compatible API")
+    expect(button(window, "Save")).to_be_disabled()
+    window.get_by_label("Kind").select_option("openai-compatible")
+    expect(window.get_by_label("Name", exact=True)).to_have_value("OpenAI-compatible API")
     window.get_by_label("Name", exact=True).fill("Next door")
-    window.get_by_label(re.compile("URL", re.IGNORECASE)).fill(teller.url)
-    window.get_by_label(re.compile("^API key", re.IGNORECASE)).fill("sk-very-secret")
+    window.get_by_label("Base URL").fill(teller.url)
+    window.get_by_label("API key", exact=True).fill("sk-very-secret")
     button(window, "Save").click()
     expect(window).to_be_hidden()
     row = page.get_by_role("listitem").filter(has_text="Next door")
@@ -110,9 +112,9 @@ def test_a_provider_that_cannot_be_asked_says_why(settings: Callable[..., Page])
     page = settings("providers", "seeker")
     button(page, "Add a provider").click()
     window = page.get_by_role("dialog")
-    window.get_by_label("Kind").select_option("OpenAI-compatible API")
+    window.get_by_label("Kind").select_option("openai-compatible")
     window.get_by_label("Name", exact=True).fill("Nobody home")
-    window.get_by_label(re.compile("URL", re.IGNORECASE)).fill("http://127.0.0.1:9/v1")
+    window.get_by_label("Base URL").fill("http://127.0.0.1:9/v1")
     button(window, "Save").click()
     row = page.get_by_role("listitem").filter(has_text="Nobody home")
     button(row, "Choose models").click()
@@ -137,6 +139,29 @@ def test_language_and_theme_stay(settings: Callable[..., Page], open_page: OpenP
     sign_in_by_form(other, "reader", "first pass phrase")
     expect(other.locator("html")).to_have_attribute("lang", "zh-CN")
     expect(other.locator("html")).to_have_attribute("data-theme", "dark")
+    other.get_by_role("button", name=re.compile("你的账号")).click()
+    with other.expect_response(lambda response: response.request.method == "PATCH" and response.ok):
+        other.get_by_role("menuitem", name="浅色主题").click()
+    other.reload()
+    expect(other.get_by_role("button", name=re.compile("你的账号"))).to_be_visible()
+    expect(other.locator("html")).to_have_attribute("data-theme", "light")
+
+
+def test_signing_out_leaves_nothing_to_the_next_one(settings: Callable[..., Page]) -> None:
+    page = settings("profile", "leaver")
+    made = api(page, "POST", "conversations", {"title": "Short-lived"})
+    page.goto(f"{root(page)}/")
+    composer(page).fill("a secret thought")
+    page.get_by_role("link", name="Short-lived").hover()
+    button(page, "Rename or delete “Short-lived”").click()
+    page.get_by_role("menuitem", name="Delete").click()
+    button(page, "Your account: leaver").click()
+    page.get_by_role("menuitem", name="Sign out").click()
+    expect(page.locator("[name=username]")).to_be_visible()
+    assert page.evaluate("Object.keys(sessionStorage).filter((key) => key.startsWith('inglenook.draft'))") == []
+    sign_in_by_form(page, "leaver", "first pass phrase")
+    expect(composer(page)).to_have_value("")
+    assert made["id"] not in [item["id"] for item in api(page, "GET", "conversations")["conversations"]]
 
 
 def test_the_password_is_changed(settings: Callable[..., Page], open_page: OpenPage) -> None:
@@ -154,6 +179,24 @@ def test_the_password_is_changed(settings: Callable[..., Page], open_page: OpenP
     expect(other.get_by_role("alert")).to_be_visible()
     sign_in_by_form(other, "careful", "second pass phrase")
     expect(composer(other)).to_be_visible()
+
+
+def test_a_forgotten_password_is_replaced(settings: Callable[..., Page], open_page: OpenPage) -> None:
+    page = settings("people", "helper")
+    api(page, "POST", "users", {"name": "forgetful", "password": "an old phrase of theirs", "role": "member"})
+    page.reload()
+    button(page, "More for forgetful").click()
+    page.get_by_role("menuitem", name="New password").click()
+    window = page.get_by_role("dialog")
+    button(window, "Make a new password").click()
+    password = window.locator("code").inner_text().strip()
+    button(window, "Done").click()
+
+    member = open_page("/login", signed_in=False)
+    sign_in_by_form(member, "forgetful", "an old phrase of theirs")
+    expect(member.get_by_role("alert")).to_be_visible()
+    sign_in_by_form(member, "forgetful", password)
+    expect(composer(member)).to_be_visible()
 
 
 def test_people_are_added_and_members_see_less(settings: Callable[..., Page], open_page: OpenPage) -> None:

@@ -2,9 +2,12 @@ import { useLingui } from "@lingui/react/macro";
 import { useNavigate } from "@tanstack/react-router";
 import { ChevronsUpDown, Keyboard, LogOut, Moon, Sun, UserRound } from "lucide-react";
 
+import { useChosenTheme } from "@/features/accounts/profile";
 import { signOut, useMe } from "@/features/accounts/session";
+import { forgetDrafts } from "@/features/chat/drafts";
+import { deleteNow } from "@/features/conversations/deletion";
 import { Menu } from "@/ui/Menu";
-import { isDark, useTheme } from "@/ui/theme";
+import { isDark } from "@/ui/theme";
 import { toastError } from "@/ui/toasts";
 
 import { useWindows } from "./windows";
@@ -15,13 +18,17 @@ export function AccountMenu() {
   const me = useMe();
   const navigate = useNavigate();
   const { open, close } = useWindows();
-  const { theme, setTheme } = useTheme();
+  const { theme, choose } = useChosenTheme();
   const dark = isDark(theme);
   const leave = () => {
-    signOut().then(() => {
-      close();
-      return navigate({ to: "/login" });
-    }, toastError);
+    deleteNow()
+      .then(signOut)
+      .then(() => {
+        close();
+        forgetDrafts();
+        return navigate({ to: "/login" });
+      })
+      .catch(toastError);
   };
   const trigger = (
     <button
@@ -45,7 +52,7 @@ export function AccountMenu() {
             id: "theme",
             icon: dark ? <Sun size={16} /> : <Moon size={16} />,
             name: dark ? t`Light theme` : t`Dark theme`,
-            run: () => setTheme(dark ? "light" : "dark"),
+            run: () => choose(dark ? "light" : "dark"),
           },
           {
             id: "keys",

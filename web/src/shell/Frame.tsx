@@ -1,7 +1,8 @@
-import { useLingui } from "@lingui/react/macro";
+import { Trans, useLingui } from "@lingui/react/macro";
 import { Outlet } from "@tanstack/react-router";
 import { lazy, Suspense } from "react";
 
+import { Button } from "@/ui/Button";
 import { Drawer } from "@/ui/Drawer";
 
 import { Sidebar } from "./Sidebar";
@@ -20,6 +21,12 @@ export function Frame() {
   useShortcuts();
   return (
     <div className="flex h-full">
+      <Button
+        className="sr-only focus-visible:not-sr-only focus-visible:absolute focus-visible:top-2 focus-visible:left-2 focus-visible:z-20"
+        onClick={() => document.getElementById("main")?.focus()}
+      >
+        <Trans>Skip navigation</Trans>
+      </Button>
       <aside className="hidden w-64 shrink-0 border-r border-line md:flex md:flex-col">
         <Sidebar />
       </aside>

@@ -1,17 +1,11 @@
 import type { ReactNode } from "react";
 
 import { MenuButton } from "./MenuButton";
+import { useTitle } from "./useTitle";
 
 /** A page of reading width with its heading; the chat draws its own. */
-export function Page({
-  title,
-  intro,
-  children,
-}: {
-  title: ReactNode;
-  intro?: ReactNode;
-  children: ReactNode;
-}) {
+export function Page({ title, intro, children }: { title: string; intro?: ReactNode; children: ReactNode }) {
+  useTitle(title);
   return (
     <div className="h-full overflow-y-auto">
       <div className="mx-auto w-full max-w-3xl px-4 pt-3 pb-24 sm:px-8 sm:pt-10">

@@ -3,9 +3,10 @@ import { useNavigate } from "@tanstack/react-router";
 import { Keyboard, type LucideIcon, MessageCircle, Moon, SquarePen, Sun } from "lucide-react";
 import { useDeferredValue } from "react";
 
+import { useChosenTheme } from "@/features/accounts/profile";
 import { useConversations } from "@/features/conversations/queries";
 import { date } from "@/i18n/format";
-import { isDark, useTheme } from "@/ui/theme";
+import { isDark } from "@/ui/theme";
 
 import { PAGES } from "./pages";
 import { useWindows } from "./windows";
@@ -24,7 +25,7 @@ const SHOWN = 30;
 export function usePaletteEntries(query: string): Entry[] {
   const { t, i18n } = useLingui();
   const navigate = useNavigate();
-  const { theme, setTheme } = useTheme();
+  const { theme, choose } = useChosenTheme();
   const open = useWindows((state) => state.open);
   const words = query.trim().toLowerCase();
   const { data } = useConversations(useDeferredValue(query.trim()));
@@ -42,7 +43,7 @@ export function usePaletteEntries(query: string): Entry[] {
       id: "theme",
       icon: dark ? Sun : Moon,
       name: dark ? t`Light theme` : t`Dark theme`,
-      run: () => setTheme(dark ? "light" : "dark"),
+      run: () => choose(dark ? "light" : "dark"),
     },
     { id: "keys", icon: Keyboard, name: t`Keyboard shortcuts`, run: () => open("shortcuts") },
   ];

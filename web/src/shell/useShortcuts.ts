@@ -24,13 +24,14 @@ export function useShortcuts(): void {
         else open("palette");
       } else if (command && event.shiftKey && key === "o") {
         event.preventDefault();
+        close();
         void navigate({ to: "/" });
       } else if (event.key === "?" && !command && !isTyping(event.target)) {
         event.preventDefault();
         open("shortcuts");
       } else if (event.key === "/" && !command && !isTyping(event.target)) {
         const composer = document.querySelector<HTMLElement>("[data-composer]");
-        if (composer) {
+        if (composer && !document.querySelector("[role=dialog], [role=alertdialog]")) {
           event.preventDefault();
           composer.focus();
         }

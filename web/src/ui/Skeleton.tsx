@@ -7,7 +7,12 @@ const WIDTHS = ["w-3/4", "w-1/2", "w-5/6", "w-2/3"];
 export function Skeleton({ lines = 4, className }: { lines?: number; className?: string }) {
   const { t } = useLingui();
   return (
-    <div role="status" aria-label={t`Loading`} className={clsx("breath flex flex-col gap-4", className)}>
+    <div
+      data-skeleton
+      role="status"
+      aria-label={t`Loading`}
+      className={clsx("breath flex flex-col gap-4", className)}
+    >
       {Array.from({ length: lines }, (_, index) => (
         <div key={index} className={clsx("h-4 rounded-sm bg-line", WIDTHS[index % WIDTHS.length])} />
       ))}

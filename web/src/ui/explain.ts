@@ -15,12 +15,21 @@ export interface Told {
 /** An error of the server in words a person can act on: its own, led by a translation where the page is not in English. */
 export function inWords({ message, code, details = {} }: Told): string {
   const problem = code !== null && i18n.locale !== "en" ? PROBLEMS[code] : undefined;
-  if (!problem) return message;
+  if (!problem) return sentence(message);
   if (problem.exactly?.needs.every((name) => name in details)) {
     const exactly = { ...problem.exactly.says, values: { ...details } };
     return i18n._(exactly);
   }
-  return i18n._(problem.says) + (problem.whole ? "" : ` (${message})`);
+  const says = i18n._(problem.says);
+  if (problem.whole) return says;
+  const told = says.replace(/[.。]$/, "");
+  return t`${told}: ${message}`;
+}
+
+/** The server writes its errors as programs log them; here they are read by people. */
+function sentence(message: string): string {
+  const begun = /^[a-z]+[ ,]/.test(message) ? message.charAt(0).toUpperCase() + message.slice(1) : message;
+  return /[\p{L}\p{N}]$/u.test(begun) ? `${begun}.` : begun;
 }
 
 /** An error in words a person can act on. */

@@ -1,5 +1,6 @@
 import type { ReactNode } from "react";
 
+import { useTitle } from "@/shell/useTitle";
 import { Logo } from "@/ui/Logo";
 
 import { LanguageChoice } from "./LanguageChoice";
@@ -10,10 +11,11 @@ export function Entrance({
   intro,
   children,
 }: {
-  title: ReactNode;
+  title: string;
   intro?: ReactNode;
   children: ReactNode;
 }) {
+  useTitle(title);
   return (
     <main className="flex h-full flex-col overflow-y-auto">
       <div className="m-auto w-full max-w-96 px-6 py-10">

@@ -25,7 +25,7 @@ export function LoginPage() {
     <Entrance title={t`Sign in`}>
       <form onSubmit={submit} className="flex flex-col gap-5">
         <TextField
-          label={t`Name`}
+          label={t`User name`}
           name="username"
           autoComplete="username"
           autoCapitalize="off"

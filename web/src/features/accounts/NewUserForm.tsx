@@ -2,11 +2,11 @@ import { Trans, useLingui } from "@lingui/react/macro";
 import { type SubmitEvent, useState } from "react";
 
 import { Button } from "@/ui/Button";
-import { CopyButton } from "@/ui/CopyButton";
 import { explain } from "@/ui/explain";
 import { SelectField } from "@/ui/SelectField";
 import { TextField } from "@/ui/TextField";
 
+import { PasswordMade } from "./PasswordMade";
 import { useAddUser } from "./people";
 
 /** Adds a user with a generated password, which is shown once. */
@@ -16,25 +16,7 @@ export function NewUserForm({ onDone }: { onDone: () => void }) {
   const [role, setRole] = useState<"admin" | "member">("member");
   const add = useAddUser();
   const password = add.data?.password;
-  if (add.data && password) {
-    return (
-      <div className="flex flex-col gap-5">
-        <p>
-          <Trans>
-            {add.data.name} can now sign in with this password. It is not shown again; pass it on, and ask
-            that it be changed.
-          </Trans>
-        </p>
-        <div className="flex items-center rounded border border-line bg-sunk py-1 pr-1 pl-3">
-          <code className="min-w-0 flex-1 font-mono break-all">{password}</code>
-          <CopyButton text={password} tip="end" />
-        </div>
-        <Button look="primary" className="self-end" onClick={onDone}>
-          <Trans>Done</Trans>
-        </Button>
-      </div>
-    );
-  }
+  if (add.data && password) return <PasswordMade name={add.data.name} password={password} onDone={onDone} />;
   const submit = (event: SubmitEvent) => {
     event.preventDefault();
     add.mutate({ name: name.trim(), role });
@@ -42,7 +24,7 @@ export function NewUserForm({ onDone }: { onDone: () => void }) {
   return (
     <form onSubmit={submit} className="flex flex-col gap-5">
       <TextField
-        label={t`Name`}
+        label={t`User name`}
         hint={t`For signing in. A password is made and shown to you.`}
         error={add.isError ? explain(add.error) : undefined}
         required

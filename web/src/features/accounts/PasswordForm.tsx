@@ -8,7 +8,7 @@ import { explain } from "@/ui/explain";
 import { TextField } from "@/ui/TextField";
 import { toast } from "@/ui/toasts";
 
-import { useChangePassword, useMe } from "./session";
+import { PASSWORD_LENGTH, useChangePassword, useMe } from "./session";
 
 /** Changes one's own password. */
 export function PasswordForm() {
@@ -18,7 +18,12 @@ export function PasswordForm() {
   const [current, setCurrent] = useState("");
   const [next, setNext] = useState("");
   const aboutNew = change.error instanceof ApiError && change.error.field === "new";
-  const error = change.isError ? explain(change.error) : undefined;
+  const isWrong = change.error instanceof ApiError && change.error.code === "wrong_password";
+  const error = isWrong
+    ? t`This is not your current password.`
+    : change.isError
+      ? explain(change.error)
+      : undefined;
   const submit = (event: SubmitEvent) => {
     event.preventDefault();
     change.mutate(
@@ -47,7 +52,8 @@ export function PasswordForm() {
         />
         <TextField
           label={t`New password`}
-          hint={t`Your other sessions end.`}
+          hint={t`At least ${PASSWORD_LENGTH} characters. Your other sessions end.`}
+          minLength={PASSWORD_LENGTH}
           type="password"
           autoComplete="new-password"
           required

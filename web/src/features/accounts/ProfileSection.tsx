@@ -7,10 +7,11 @@ import { Button } from "@/ui/Button";
 import { explain } from "@/ui/explain";
 import { SelectField } from "@/ui/SelectField";
 import { TextField } from "@/ui/TextField";
-import { type Theme, THEMES, useTheme } from "@/ui/theme";
+import { type Theme, THEMES } from "@/ui/theme";
 import { toast, toastError } from "@/ui/toasts";
 
 import { PasswordForm } from "./PasswordForm";
+import { useChosenTheme } from "./profile";
 import { useChangeMe, useMe } from "./session";
 
 /** Settings > Profile: name, language, theme, password. */
@@ -18,7 +19,7 @@ export function ProfileSection() {
   const { t } = useLingui();
   const me = useMe();
   const change = useChangeMe();
-  const { theme, setTheme } = useTheme();
+  const { theme, choose } = useChosenTheme();
   const [name, setName] = useState(me.display_name);
   const names: Record<Theme, string> = { system: t`As the system`, light: t`Light`, dark: t`Dark` };
 
@@ -30,11 +31,6 @@ export function ProfileSection() {
     const language = isLanguage(value) ? value : null;
     change.mutate({ language }, { onError: toastError });
     switchLanguage(language ?? preferredLanguage(), true).catch(toastError);
-  };
-  const pickTheme = (value: string) => {
-    const next = THEMES.find((other) => other === value) ?? "system";
-    setTheme(next);
-    change.mutate({ theme: next }, { onError: toastError });
   };
   return (
     <div className="flex max-w-96 flex-col gap-10">
@@ -75,7 +71,7 @@ export function ProfileSection() {
           className="mt-2"
           label={t`Theme`}
           value={theme}
-          onChange={(event) => pickTheme(event.target.value)}
+          onChange={(event) => choose(THEMES.find((other) => other === event.target.value) ?? "system")}
         >
           {THEMES.map((value) => (
             <option key={value} value={value}>

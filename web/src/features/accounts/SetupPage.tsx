@@ -9,7 +9,7 @@ import { Notice } from "@/ui/Notice";
 import { TextField } from "@/ui/TextField";
 
 import { Entrance } from "./Entrance";
-import { useChangeMe, useSetUp } from "./session";
+import { PASSWORD_LENGTH, useChangeMe, useSetUp } from "./session";
 
 /** The token of an address such as `/setup#token=…`; the part after # never reaches a server or its log. */
 function tokenOf(hash: string): string {
@@ -60,7 +60,7 @@ export function SetupPage() {
           />
         )}
         <TextField
-          label={t`Your name`}
+          label={t`User name`}
           hint={t`You sign in with it.`}
           error={wrong("name")}
           name="username"
@@ -74,6 +74,8 @@ export function SetupPage() {
         />
         <TextField
           label={t`Password`}
+          hint={t`At least ${PASSWORD_LENGTH} characters.`}
+          minLength={PASSWORD_LENGTH}
           error={wrong("password")}
           name="new-password"
           type="password"

@@ -1,21 +1,24 @@
 import { Trans, useLingui } from "@lingui/react/macro";
-import { Ban, Ellipsis, Shield, Trash2 } from "lucide-react";
+import { Ban, Ellipsis, KeyRound, Shield, Trash2 } from "lucide-react";
 import { useState } from "react";
 
 import type { UserInfo } from "@/api/types";
 import { date } from "@/i18n/format";
 import { Confirm } from "@/ui/Confirm";
+import { Dialog } from "@/ui/Dialog";
 import { IconButton } from "@/ui/IconButton";
 import { Menu } from "@/ui/Menu";
 import { toastError } from "@/ui/toasts";
 
+import { NewPassword } from "./NewPassword";
 import { useChangeUser, useDeleteUser } from "./people";
 import { useMe } from "./session";
 
 export function UserRow({ user, groups }: { user: UserInfo; groups: readonly string[] }) {
   const { t } = useLingui();
   const me = useMe();
-  const [asking, setAsking] = useState(false);
+  const [window, setWindow] = useState<"delete" | "password" | null>(null);
+  const close = () => setWindow(null);
   const change = useChangeUser();
   const remove = useDeleteUser();
   const isAdmin = user.role === "admin";
@@ -52,6 +55,12 @@ export function UserRow({ user, groups }: { user: UserInfo; groups: readonly str
                 change.mutate({ id: user.id, role: isAdmin ? "member" : "admin" }, { onError: toastError }),
             },
             {
+              id: "password",
+              icon: <KeyRound size={16} />,
+              name: t`New password`,
+              run: () => setWindow("password"),
+            },
+            {
               id: "disable",
               icon: <Ban size={16} />,
               name: user.disabled ? t`Enable` : t`Disable`,
@@ -62,18 +71,21 @@ export function UserRow({ user, groups }: { user: UserInfo; groups: readonly str
               icon: <Trash2 size={16} />,
               name: t`Delete`,
               danger: true,
-              run: () => setAsking(true),
+              run: () => setWindow("delete"),
             },
           ]}
         />
       )}
+      <Dialog open={window === "password"} onClose={close} title={t`A new password for ${user.name}`}>
+        <NewPassword user={user} onDone={close} />
+      </Dialog>
       <Confirm
-        open={asking}
+        open={window === "delete"}
         title={t`Delete ${user.name}?`}
         act={t`Delete`}
         busy={remove.isPending}
-        onCancel={() => setAsking(false)}
-        onConfirm={() => remove.mutate(user.id, { onError: toastError, onSettled: () => setAsking(false) })}
+        onCancel={close}
+        onConfirm={() => remove.mutate(user.id, { onError: toastError, onSettled: close })}
       >
         <Trans>Their conversations and keys are deleted with them. This cannot be undone.</Trans>
       </Confirm>

@@ -2,7 +2,10 @@ import { i18n } from "@lingui/core";
 
 import type { Me } from "@/api/types";
 import { isLanguage, switchLanguage } from "@/i18n";
-import { THEMES, useTheme } from "@/ui/theme";
+import { type Theme, THEMES, useTheme } from "@/ui/theme";
+import { toastError } from "@/ui/toasts";
+
+import { useChangeMe } from "./session";
 
 let applied = "";
 
@@ -13,4 +16,15 @@ export async function applyProfile({ id, language, theme }: Me): Promise<void> {
   if (isLanguage(language) && language !== i18n.locale) await switchLanguage(language, true);
   const wanted = THEMES.find((other) => other === theme);
   if (wanted && wanted !== useTheme.getState().theme) useTheme.getState().setTheme(wanted);
+}
+
+/** The page's theme and how to choose another: here at once, and in one's other browsers. */
+export function useChosenTheme(): { theme: Theme; choose: (theme: Theme) => void } {
+  const { theme, setTheme } = useTheme();
+  const change = useChangeMe();
+  const choose = (next: Theme) => {
+    setTheme(next);
+    change.mutate({ theme: next }, { onError: toastError });
+  };
+  return { theme, choose };
 }

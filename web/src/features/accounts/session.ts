@@ -4,6 +4,9 @@ import { api, ask } from "@/api/client";
 import { queryClient } from "@/api/queryClient";
 import type { Me, SessionState } from "@/api/types";
 
+/** Characters a password has at least, as the server asks. */
+export const PASSWORD_LENGTH = 8;
+
 export const sessionQuery = {
   queryKey: ["session"],
   queryFn: () => ask(api.GET("/api/v1/session")),

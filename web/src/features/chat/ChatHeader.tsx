@@ -6,6 +6,7 @@ import { lazy, Suspense, useState } from "react";
 import type { ConversationSettings } from "@/api/types";
 import { ModelPicker } from "@/features/models/ModelPicker";
 import { MenuButton } from "@/shell/MenuButton";
+import { useTitle } from "@/shell/useTitle";
 import { CopyButton } from "@/ui/CopyButton";
 import { Drawer } from "@/ui/Drawer";
 import { IconButton } from "@/ui/IconButton";
@@ -29,6 +30,7 @@ export function ChatHeader({ model, title, settings, onSettings, markdown }: Cha
   const { t } = useLingui();
   const navigate = useNavigate();
   const [open, setOpen] = useState(false);
+  useTitle(title === undefined ? t`Chat` : title || t`New chat`);
   return (
     <header className="flex h-14 shrink-0 items-center gap-1 px-4">
       <MenuButton />

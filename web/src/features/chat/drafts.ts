@@ -17,3 +17,14 @@ export function writeDraft(key: string, text: string): void {
     // Storage is off or full: a draft is not worth an error.
   }
 }
+
+/** Forget all unsent text of this tab: whoever signs in next is somebody else. */
+export function forgetDrafts(): void {
+  try {
+    for (const key of Object.keys(sessionStorage)) {
+      if (key.startsWith(PREFIX)) sessionStorage.removeItem(key);
+    }
+  } catch {
+    // Storage is off: there are none.
+  }
+}

@@ -39,9 +39,15 @@ export function deleteWithUndo(id: string, title: string): void {
     );
 }
 
-window.addEventListener("pagehide", () => {
-  for (const id of useDeletions.getState().pending.keys()) {
-    void fetch(under(`api/v1/conversations/${id}`), { method: "DELETE", headers: GUARD, keepalive: true });
-    forget(id);
-  }
-});
+/** Carry out all deletions that wait: their user is leaving. The requests outlive the page. */
+export async function deleteNow(): Promise<void> {
+  const ids = [...useDeletions.getState().pending.keys()];
+  ids.forEach(forget);
+  await Promise.allSettled(
+    ids.map((id) =>
+      fetch(under(`api/v1/conversations/${id}`), { method: "DELETE", headers: GUARD, keepalive: true }),
+    ),
+  );
+}
+
+window.addEventListener("pagehide", () => void deleteNow());

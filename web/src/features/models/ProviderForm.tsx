@@ -23,7 +23,9 @@ export interface ProviderFormProps {
 /** Adds or changes a provider. Its fields come from the kind's schema: a new kind needs no new form. */
 export function ProviderForm({ kinds, provider, onDone }: ProviderFormProps) {
   const { t } = useLingui();
-  const [kindName, setKindName] = useState(provider?.kind ?? kinds[0]?.name ?? "");
+  const [kindName, setKindName] = useState(
+    provider?.kind ?? (kinds.length === 1 ? (kinds[0]?.name ?? "") : ""),
+  );
   const kind = kinds.find(({ name }) => name === kindName);
   const specs = settingSpecs(kind?.settings_schema ?? {});
   const [name, setName] = useState(provider?.name ?? "");
@@ -34,6 +36,13 @@ export function ProviderForm({ kinds, provider, onDone }: ProviderFormProps) {
   const field = error instanceof ApiError ? error.field : null;
   const shownByField = field === "name" || specs.some((spec) => field === `settings.${spec.name}`);
 
+  const pick = (chosen: string) => {
+    const next = kinds.find((other) => other.name === chosen);
+    setKindName(chosen);
+    setForm(toForm(settingSpecs(next?.settings_schema ?? {}), {}));
+    // One's own name stays; the title of a kind is a fair one to begin with.
+    if (!name || name === kind?.title) setName(next?.title ?? "");
+  };
   const save = (event: SubmitEvent) => {
     event.preventDefault();
     const settings = fromForm(specs, form);
@@ -53,15 +62,8 @@ export function ProviderForm({ kinds, provider, onDone }: ProviderFormProps) {
   return (
     <form onSubmit={save} className="flex flex-col gap-5">
       {kinds.length > 1 && !provider ? (
-        <SelectField
-          label={t`Kind`}
-          value={kindName}
-          onChange={(event) => {
-            setKindName(event.target.value);
-            const next = kinds.find((other) => other.name === event.target.value);
-            setForm(toForm(settingSpecs(next?.settings_schema ?? {}), {}));
-          }}
-        >
+        <SelectField label={t`Kind`} value={kindName} required onChange={(event) => pick(event.target.value)}>
+          {kind ? null : <option value="">{t`Choose one…`}</option>}
           {kinds.map((other) => (
             <option key={other.name} value={other.name}>
               {other.title}
@@ -69,32 +71,38 @@ export function ProviderForm({ kinds, provider, onDone }: ProviderFormProps) {
           ))}
         </SelectField>
       ) : null}
-      <TextField
-        label={t`Name`}
-        hint={t`How it is called here, such as the vendor’s name.`}
-        error={field === "name" ? explain(error) : undefined}
-        required
-        maxLength={80}
-        value={name}
-        onChange={(event) => setName(event.target.value)}
-      />
-      {specs.filter(({ optional }) => !optional).map(draw)}
-      {specs.some(({ optional }) => optional) ? (
-        <details
-          open={specs.some(({ name, optional }) => optional && field === `settings.${name}`) || undefined}
-        >
-          <summary className="min-h-8 text-sm text-muted hover:text-ink">
-            <Trans>More settings</Trans>
-          </summary>
-          <div className="mt-3 flex flex-col gap-5">{specs.filter(({ optional }) => optional).map(draw)}</div>
-        </details>
+      {kind ? (
+        <>
+          <TextField
+            label={t`Name`}
+            hint={t`How it is called here, such as the vendor’s name.`}
+            error={field === "name" ? explain(error) : undefined}
+            required
+            maxLength={80}
+            value={name}
+            onChange={(event) => setName(event.target.value)}
+          />
+          {specs.filter(({ optional }) => !optional).map(draw)}
+          {specs.some(({ optional }) => optional) ? (
+            <details
+              open={specs.some(({ name, optional }) => optional && field === `settings.${name}`) || undefined}
+            >
+              <summary className="min-h-8 text-sm text-muted hover:text-ink">
+                <Trans>More settings</Trans>
+              </summary>
+              <div className="mt-3 flex flex-col gap-5">
+                {specs.filter(({ optional }) => optional).map(draw)}
+              </div>
+            </details>
+          ) : null}
+        </>
       ) : null}
       {error && !shownByField ? <Notice look="error">{explain(error)}</Notice> : null}
       <div className="flex justify-end gap-2">
         <Button look="quiet" onClick={onDone}>
           <Trans>Cancel</Trans>
         </Button>
-        <Button look="primary" type="submit" busy={isPending} disabled={!name.trim()}>
+        <Button look="primary" type="submit" busy={isPending} disabled={!kind || !name.trim()}>
           <Trans>Save</Trans>
         </Button>
       </div>
