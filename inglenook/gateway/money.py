@@ -116,10 +116,19 @@ class Money:
 
     def cost(self, prices: Prices, usage: Usage) -> int:
         """What `usage` comes to, in billionths of the billing currency, rounded up."""
-        amount = cost(prices, usage)
-        if prices.currency == self._billing.now.currency:
+        return self._billed(cost(prices, usage), prices.currency)
+
+    def charged(self, prices: Prices | None, usage: Usage) -> int | None:
+        """What a call costs: what its provider itself says, as long as the price is the one it publishes and not an
+        administrator's, which has no source; else as `cost`. None: nobody knows."""
+        if usage.cost is not None and (prices is None or prices.source):
+            return self._billed(usage.cost, "USD")
+        return None if prices is None else self.cost(prices, usage)
+
+    def _billed(self, amount: int, currency: str) -> int:
+        if currency == self._billing.now.currency:
             return amount
-        return -(-amount * self.rate(prices.currency) // _MICRO)
+        return -(-amount * self.rate(currency) // _MICRO)
 
     def shown(self, amount: int) -> str:
         """An amount in words: `12.34 USD`; with more digits where it is less than a hundredth."""

@@ -140,8 +140,7 @@ class Meter(Step):
         call, principal, target = exchange.call, exchange.principal, exchange.target
         assert principal is not None
         first = exchange.first_event_at
-        prices = target.prices
-        cost = exchange.cost = None if prices is None else self._money.cost(prices, usage)
+        cost = exchange.cost = self._money.charged(target.prices, usage)
         error = outcome.error
         self._ledger.record(
             Record(
