@@ -30,6 +30,7 @@ from inglenook.accounts.permissions import public
 from inglenook.accounts.service import Accounts
 from inglenook.chat.api import router as chat_router
 from inglenook.chat.service import Chat
+from inglenook.gateway.budgets.api import router as limits_router
 from inglenook.gateway.faces import ollama_blobs, registry
 from inglenook.gateway.faces.ollama import OllamaFace
 from inglenook.gateway.faces.ollama import render_error as render_ollama
@@ -75,6 +76,7 @@ ROUTERS = (
     models_router,
     runs_router,
     chat_router,
+    limits_router,
     usage_router,
     ollama_blobs.router,
     metrics_router,

@@ -9,7 +9,7 @@
 | hub | everything | READ | - | by an administrator |
 | engine | everything | READ | - | - |
 | group | everything | nothing | - | by an administrator |
-| provider, user, grant, audit, settings, server | everything | nothing | - | - |
+| limit, provider, user, grant, audit, settings, server | everything | nothing | - | - |
 
 - Verbs imply others: MANAGE everything, EDIT also READ and USE. Who may USE a model may READ its facts.
 - A thing with `owner_id` belongs to that user. Of the kinds people own, `Thing(kind)` without id and owner asks about
@@ -82,6 +82,7 @@ KINDS: dict[str, Kind] = {
     "me": Kind(owned=True, admin=False, personal=True),
     "key": Kind(owned=True),
     "usage": Kind(owned=True),
+    "limit": _SERVER,
     "model": Kind(grantable=True, use_shows=True),
     "hub": Kind(members=frozenset({Verb.READ}), grantable=True),
     "engine": Kind(members=frozenset({Verb.READ})),

@@ -7,7 +7,7 @@ servers on one database wait for each other and never block each other for good.
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple, cast
 
-from sqlalchemy import delete, func, select, text, update
+from sqlalchemy import Select, delete, func, select, text, update
 from sqlalchemy.orm import Session
 
 from inglenook.gateway.budgets.periods import Period
@@ -132,6 +132,56 @@ def existing(session: Session, keys: Iterable[PurseKey]) -> set[PurseKey]:
     return wanted & {
         PurseKey((kind, one), cast(Period, period), start, currency) for kind, one, period, start, currency in rows
     }
+
+
+class Kept(NamedTuple):
+    """A row as it is. `held` is the part of `leased` that is of servers that died."""
+
+    id: str
+    spent: int
+    leased: int
+    held: int
+
+
+def look(session: Session, keys: Iterable[PurseKey], server_id: str, *, alone: bool) -> dict[PurseKey, Kept]:
+    """Those of these purses that have a row.
+
+    Args:
+        server_id: Who asks, and is alive.
+        alone: No other server can be alive.
+    """
+    wanted = set(keys)
+    held: dict[str, int] = {}
+    dead = select(BudgetLease.budget_id, BudgetLease.amount).where(BudgetLease.server_id.in_(_dead(session, alone)))
+    for budget_id, amount in session.execute(dead.where(BudgetLease.server_id != server_id)):
+        held[budget_id] = held.get(budget_id, 0) + amount
+    found = {}
+    for row in session.scalars(select(BudgetRow).where(BudgetRow.start.in_({key.start for key in wanted}))):
+        key = PurseKey((row.subject_kind, row.subject_id), cast(Period, row.period), row.start, row.currency)
+        if key in wanted:
+            found[key] = Kept(row.id, row.spent, row.leased, held.get(row.id, 0))
+    return found
+
+
+def release(session: Session, budget_ids: Sequence[str], server_id: str, *, alone: bool) -> int:
+    """Count what dead servers hold of these budgets as not spent; gives how much that was.
+
+    Args:
+        server_id, alone: As for `look`.
+    """
+    _locked(session, sorted(budget_ids))
+    theirs = BudgetLease.budget_id.in_(budget_ids) & BudgetLease.server_id.in_(_dead(session, alone))
+    leases = session.scalars(select(BudgetLease).where(theirs, BudgetLease.server_id != server_id)).all()
+    for lease in leases:
+        row = update(BudgetRow).where(BudgetRow.id == lease.budget_id)
+        session.execute(row.values(leased=BudgetRow.leased - lease.amount))
+        session.delete(lease)
+    return sum(lease.amount for lease in leases)
+
+
+def _dead(session: Session, alone: bool) -> Select[str]:
+    servers = select(BudgetServer.id)
+    return servers if alone else servers.where(BudgetServer.seen_at < _clock(session) - DEAD_AFTER_MS)
 
 
 def turn(

@@ -122,6 +122,12 @@ class Leases:
         """Whether what is known of the purse's row still holds."""
         return self._store.is_sqlite or monotonic() - purse.seen < FRESH
 
+    async def refresh(self, keys: Iterable[PurseKey]) -> None:
+        """Look at the rows of purses anew, after somebody else changed them."""
+        purses = [purse for key in keys if (purse := self.held(key)) is not None]
+        if purses:
+            await self._load(purses)
+
     async def wait(self, attempt: Attempt, purses: tuple[Purse, ...]) -> None:
         """Return once `attempt` has reserved.
 

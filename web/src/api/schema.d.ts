@@ -444,6 +444,34 @@ export interface paths {
         patch: operations["change_key_api_v1_keys__key_id__patch"];
         trace?: never;
     };
+    "/api/v1/keys/{key_id}/limits": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read Limits Of Key
+         * @description The limits of a key one manages, with their use.
+         */
+        get: operations["read_limits_of_key_api_v1_keys__key_id__limits_get"];
+        /**
+         * Put Limits Of Key
+         * @description Limit a key one manages; what its owner may use stays the most.
+         */
+        put: operations["put_limits_of_key_api_v1_keys__key_id__limits_put"];
+        post?: never;
+        /**
+         * Remove Limits Of Key
+         * @description Take the limits of a key one manages away.
+         */
+        delete: operations["remove_limits_of_key_api_v1_keys__key_id__limits_delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/keys/{key_id}/rotate": {
         parameters: {
             query?: never;
@@ -477,6 +505,96 @@ export interface paths {
          *     is part of a key's name or its whole `prefix`.
          */
         get: operations["list_all_keys_api_v1_keys_everyone_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/limits": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Limits
+         * @description What is limited, with its use: all together, what each user has, teams, users and keys, each oldest first.
+         *
+         *     `kind` chooses one kind of subject; `after` is the `subject_id` of the last one of the page before, with `kind`.
+         */
+        get: operations["list_limits_api_v1_limits_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/limits/{kind}/{subject_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read Limits
+         * @description One subject's limits with their use. `everyone` and `default` have `-` for an id.
+         */
+        get: operations["read_limits_api_v1_limits__kind___subject_id__get"];
+        /**
+         * Put Limits
+         * @description Set a subject's limits, all of them; they hold at once.
+         */
+        put: operations["put_limits_api_v1_limits__kind___subject_id__put"];
+        post?: never;
+        /**
+         * Remove Limits
+         * @description Take a subject's limits away; a user then has the default ones.
+         */
+        delete: operations["remove_limits_api_v1_limits__kind___subject_id__delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/limits/{kind}/{subject_id}/release": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Release Held
+         * @description Count what servers that died had set aside (`held`) as not spent, after a look at the usage.
+         */
+        post: operations["release_held_api_v1_limits__kind___subject_id__release_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/limits/me": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * My Limits
+         * @description What one's own calls must fit under, narrowest first.
+         */
+        get: operations["my_limits_api_v1_limits_me_get"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1185,6 +1303,29 @@ export interface components {
             models: components["schemas"]["LocalModelCost"][];
         };
         /**
+         * BudgetUse
+         * @description How much of a budget is used.
+         *
+         *     `reserved` is set aside for calls under way. `held` is what servers that died had set aside: what became of those
+         *     calls is not known, so it counts as spent until it is released or the budget begins anew (`resets_at`).
+         */
+        BudgetUse: {
+            /** Amount */
+            amount: number;
+            /** Currency */
+            currency: string;
+            /** Held */
+            held: number;
+            /** Reserved */
+            reserved: number;
+            /** Resets At */
+            resets_at: number;
+            /** Spent */
+            spent: number;
+            /** Started At */
+            started_at: number;
+        };
+        /**
          * ChatDefaults
          * @description What a new conversation would use; `model` is null while there is no chat model.
          */
@@ -1543,6 +1684,59 @@ export interface components {
             /** Output Length */
             output_length: number;
             prices: components["schemas"]["ModelPrices"] | null;
+        };
+        /**
+         * LimitsIn
+         * @description What a subject may use; null is without limit. `amount_per_…` are budgets.
+         */
+        LimitsIn: {
+            /** Amount Per Day */
+            amount_per_day?: number | null;
+            /** Amount Per Month */
+            amount_per_month?: number | null;
+            /** Concurrent Requests */
+            concurrent_requests?: number | null;
+            /** Requests Per Minute */
+            requests_per_minute?: number | null;
+            /** Tokens Per Minute */
+            tokens_per_minute?: number | null;
+        };
+        /**
+         * LimitsInfo
+         * @description What a subject may use, and how much of it is used.
+         *
+         *     `subject_kind` is `key`, `user`, `group` (a team), `everyone` (all together) or `default` (each user without limits
+         *     of their own); the last two have an empty `subject_id`, and of `default` no use is told. `requests`, `tokens` and
+         *     `concurrent` are those of the last minute, and of now, on this server.
+         */
+        LimitsInfo: {
+            /** Amount Per Day */
+            amount_per_day?: number | null;
+            /** Amount Per Month */
+            amount_per_month?: number | null;
+            /** Concurrent */
+            concurrent: number;
+            /** Concurrent Requests */
+            concurrent_requests?: number | null;
+            day: components["schemas"]["BudgetUse"] | null;
+            month: components["schemas"]["BudgetUse"] | null;
+            /** Name */
+            name: string;
+            /** Requests */
+            requests: number;
+            /** Requests Per Minute */
+            requests_per_minute?: number | null;
+            /** Subject Id */
+            subject_id: string;
+            /**
+             * Subject Kind
+             * @enum {string}
+             */
+            subject_kind: "key" | "user" | "group" | "everyone" | "default";
+            /** Tokens */
+            tokens: number;
+            /** Tokens Per Minute */
+            tokens_per_minute?: number | null;
         };
         /**
          * Loaded
@@ -2267,6 +2461,14 @@ export interface components {
         Regenerate: {
             /** Model */
             model?: string | null;
+        };
+        /**
+         * Released
+         * @description How much was released.
+         */
+        Released: {
+            /** Amount */
+            amount: number;
         };
         /**
          * RewrittenView
@@ -3657,6 +3859,101 @@ export interface operations {
             };
         };
     };
+    read_limits_of_key_api_v1_keys__key_id__limits_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LimitsInfo"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    put_limits_of_key_api_v1_keys__key_id__limits_put: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["LimitsIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LimitsInfo"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    remove_limits_of_key_api_v1_keys__key_id__limits_delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
     rotate_key_api_v1_keys__key_id__rotate_post: {
         parameters: {
             query?: never;
@@ -3721,6 +4018,189 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    list_limits_api_v1_limits_get: {
+        parameters: {
+            query?: {
+                after?: string;
+                kind?: ("key" | "user" | "group" | "everyone" | "default") | null;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LimitsInfo"][];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    read_limits_api_v1_limits__kind___subject_id__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                kind: "key" | "user" | "group" | "everyone" | "default";
+                subject_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LimitsInfo"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    put_limits_api_v1_limits__kind___subject_id__put: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                kind: "key" | "user" | "group" | "everyone" | "default";
+                subject_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["LimitsIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LimitsInfo"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    remove_limits_api_v1_limits__kind___subject_id__delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                kind: "key" | "user" | "group" | "everyone" | "default";
+                subject_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    release_held_api_v1_limits__kind___subject_id__release_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                kind: "key" | "user" | "group" | "everyone" | "default";
+                subject_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Released"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    my_limits_api_v1_limits_me_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LimitsInfo"][];
                 };
             };
         };
