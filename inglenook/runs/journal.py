@@ -180,10 +180,10 @@ class Journal:
         connection.execute(_PRUNED, gone)
         return self._unreferenced(session, run_id, blobs)
 
-    def erase(self, session: Session, run_id: str) -> list[str]:
-        """Empty every payload of the run; the envelopes stay. Returns blobs nothing refers to now."""
+    def erase(self, session: Session, run_ids: Sequence[str]) -> list[str]:
+        """Empty every payload of the runs; the envelopes stay. Returns blobs nothing refers to now."""
         connection = session.connection()
-        mine = RunEventRow.run_id == run_id
+        mine = RunEventRow.run_id.in_(run_ids)
         blobs = set(connection.execute(select(RunEventRow.blob).where(mine, RunEventRow.blob.is_not(None))).scalars())
         connection.execute(update(RunEventRow).where(mine).values(payload=None, blob=None))
         return [digest for digest in blobs if digest is not None]

@@ -34,6 +34,9 @@ from inglenook.store.database import Store, after_commit
 
 log = logging.getLogger(__name__)
 
+#: Runs whose journals are emptied by one statement.
+_TOGETHER = 500
+
 
 class Runs:
     """All runs of this server."""
@@ -340,21 +343,25 @@ class Runs:
 
         return await self._keeper_of(run_id).look(run_id, read)
 
-    def erase(self, session: Session, run_id: str) -> None:
-        """Empty what a run was given and wrote, in the session's transaction; the envelopes stay.
+    def erase(self, session: Session, *run_ids: str) -> None:
+        """Empty what runs were given and wrote, in the session's transaction; the envelopes stay.
 
         Of a run that has not ended only what it wrote so far goes: cancel it, and erase it again in its last
         transaction (`settle`, or the `project` of `finish`) or later.
         """
         connection = session.connection()
-        ended = RunRow.id == run_id, RunRow.status.in_(ENDED)
-        connection.execute(update(RunRow).where(*ended).values(input={}, output=None, title=None, error=None))
-        connection.execute(
-            update(RunInputRow)
-            .where(RunInputRow.run_id == run_id, RunInputRow.consumed_at.is_not(None))
-            .values(payload={})
-        )
-        if blobs := self._journal.erase(session, run_id):
+        blobs: list[str] = []
+        for at in range(0, len(run_ids), _TOGETHER):
+            some = run_ids[at : at + _TOGETHER]
+            ended = RunRow.id.in_(some), RunRow.status.in_(ENDED)
+            connection.execute(update(RunRow).where(*ended).values(input={}, output=None, title=None, error=None))
+            connection.execute(
+                update(RunInputRow)
+                .where(RunInputRow.run_id.in_(some), RunInputRow.consumed_at.is_not(None))
+                .values(payload={})
+            )
+            blobs += self._journal.erase(session, some)
+        if blobs:
             after_commit(session, lambda: self._in_background(self._database.forget(blobs)))
 
     def _in_background(self, work: Coroutine[Any, Any, None]) -> None:

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import event, select
+from sqlalchemy.orm import Session
 
 from inglenook.runs.journal import INLINE_LIMIT, encode
 from inglenook.runs.kinds import RunContext, RunEvent
@@ -91,6 +92,27 @@ async def test_erasing_empties_payloads_and_keeps_envelopes(store: Store, house:
     client = await to_end(runs, run_id)
     assert (client.status, client.numbers) == ("finished", [])
     assert (await runs.state(other))["events"][1] == ["told.step", {"text": LARGE}]
+
+
+async def test_erasing_many_runs_holds_up_the_writer_no_longer_than_one(store: Store, house: House) -> None:
+    async def work(run: RunContext) -> None:
+        await run.append(RunEvent(type="told.step", payload={"text": "private"}))
+
+    runs, _ = await house.runs(work)
+    ids = [await begin(store, runs) for _ in range(21)]
+    for run_id in ids:
+        await to_end(runs, run_id)
+
+    def erase(session: Session, *run_ids: str) -> int:
+        statements: list[str] = []
+        event.listen(session.connection(), "before_cursor_execute", lambda *told: statements.append(told[2]))
+        runs.erase(session, *run_ids)
+        return len(statements)
+
+    one = await store.write(lambda s: erase(s, ids[0]))
+    assert await store.write(lambda s: erase(s, *ids[1:])) == one
+    for run_id in ids:
+        assert {(each.payload, each.blob) for each in await rows(store, run_id)} == {(None, None)}
 
 
 async def test_what_a_model_may_write_is_kept_as_far_as_json_can(store: Store, house: House) -> None:
