@@ -38,6 +38,9 @@ from inglenook.gateway.faces.ollama_models import OllamaModels
 from inglenook.gateway.gateway import Gateway
 from inglenook.gateway.kept.service import Responses
 from inglenook.gateway.ledger import Ledger
+from inglenook.gateway.routing.api import router as routes_router
+from inglenook.gateway.routing.live import LiveRoutes
+from inglenook.gateway.routing.service import Routes
 from inglenook.gateway.usage.api import router as usage_router
 from inglenook.gateway.usage.keeping import Pruner
 from inglenook.gateway.wire.protocol import wire_protocol
@@ -74,6 +77,7 @@ log = logging.getLogger(__name__)
 ROUTERS = (
     accounts_router,
     models_router,
+    routes_router,
     runs_router,
     chat_router,
     limits_router,
@@ -108,6 +112,7 @@ class House:
     hub: Hub
     catalogue: Catalogue
     ledger: Ledger
+    routes: Routes
     gateway: Gateway
     kept: Responses
     chat: Chat
@@ -150,7 +155,10 @@ async def open_house(settings: Settings, *, take_over: bool = True) -> AsyncIter
         ledger = Ledger(settings.database_url or settings.data / "usage.db")
         await ledger.start()
         stack.push_async_callback(ledger.stop)
-        gateway = Gateway(accounts, catalogue, ledger)
+        routes = Routes(store, catalogue, LiveRoutes(catalogue))
+        await routes.start()
+        stack.push_async_callback(routes.stop)
+        gateway = Gateway(accounts, catalogue, ledger, routes.live)
         await gateway.start()
         stack.push_async_callback(gateway.stop)
         pruner = Pruner(ledger, gateway.keeping)
@@ -175,6 +183,7 @@ async def open_house(settings: Settings, *, take_over: bool = True) -> AsyncIter
             hub=hub,
             catalogue=catalogue,
             ledger=ledger,
+            routes=routes,
             gateway=gateway,
             kept=kept,
             chat=chat,

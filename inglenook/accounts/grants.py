@@ -9,7 +9,7 @@
 | hub | everything | READ | - | by an administrator |
 | engine | everything | READ | - | - |
 | group | everything | nothing | - | by an administrator |
-| limit, provider, user, grant, audit, settings, server | everything | nothing | - | - |
+| limit, provider, route, user, grant, audit, settings, server | everything | nothing | - | - |
 
 - Verbs imply others: MANAGE everything, EDIT also READ and USE. Who may USE a model may READ its facts.
 - A thing with `owner_id` belongs to that user. Of the kinds people own, `Thing(kind)` without id and owner asks about
@@ -87,6 +87,7 @@ KINDS: dict[str, Kind] = {
     "hub": Kind(members=frozenset({Verb.READ}), grantable=True),
     "engine": Kind(members=frozenset({Verb.READ})),
     "provider": _SERVER,
+    "route": _SERVER,
     "user": _SERVER,
     "group": Kind(grantable=True),
     "grant": _SERVER,

@@ -15,6 +15,7 @@ from inglenook.gateway.budgets.cap import hold
 from inglenook.gateway.call import Call, Candidate, Exchange, Outcome
 from inglenook.gateway.ledger import Ledger
 from inglenook.gateway.money import Money
+from inglenook.gateway.routing.live import LiveRoutes
 from inglenook.gateway.steps.base import Step
 from inglenook.gateway.steps.budget import Budget
 from inglenook.gateway.steps.key import Key
@@ -63,19 +64,23 @@ class Gateway:
         accounts: Accounts,
         catalogue: Catalogue,
         ledger: Ledger,
+        routes: LiveRoutes | None = None,
         *,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         """
         Args:
+            routes: The routes there are; None: none.
             sleep: How to wait before a target is asked again.
         """
         self.sleep = sleep
         self.observe = Observe()
         self._key = Key(accounts)
         self.limits = Limits(accounts)
-        self._route = Route(accounts, catalogue)
         self.money = Money(accounts.settings)
+        routes = routes or LiveRoutes(catalogue)
+        routes.cost = self.money.cost
+        self._route = Route(accounts, catalogue, routes)
         self.budget = Budget(accounts, ledger, self.money)
         self.ledger = ledger
         meter = Meter(ledger, self.money, accounts.settings)
@@ -183,6 +188,14 @@ class Gateway:
     def visible(self, principal: Principal) -> list[Entry]:
         """Every model `principal` may use."""
         return self._route.visible(principal)
+
+    def plan(self, exchange: Exchange) -> None:
+        """Make the plan of a call as if it were on its way; nobody is asked.
+
+        Raises:
+            InglenookError: it would be refused.
+        """
+        self._route.open(exchange)
 
 
 class Passage:
@@ -379,11 +392,11 @@ class Passage:
         self._leave(error)
         exchange = self.exchange
         assert exchange.plan is not None
+        failed = {"model": entry.name, "provider": entry.provider_id, "code": error.code}
+        exchange.reasons.append({"step": "attempt", "why": "failed", **failed})
         follower = exchange.plan.next(exchange, candidate, error)
         if follower is None:
             raise error
-        failed = {"model": entry.name, "provider": entry.provider_id, "code": error.code}
-        exchange.reasons.append({"step": "attempt", "why": "failed", **failed})
         following, wait = follower
         if wait:
             await self._gateway.sleep(wait)

@@ -70,14 +70,17 @@ async def list_models(
     catalogue: TheCatalogue,
     engine: TheEngine,
 ) -> list[schemas.ModelInfo]:
-    """The models the caller may use, by name, with what is loaded now."""
+    """The models and routes (provider `route`) the caller may use, by name, with what is loaded now."""
     await catalogue.rescan()
     await engine.measure()
     grants = request.app.state.accounts.grants
     loaded = {model.name: model for model in engine.status()}
+    # Routes are the gateway's, and people choose them like models.
+    routes: list[Entry] = request.app.state.routes.entries()
+    entries = {entry.name: entry for entry in (*catalogue.entries(), *routes)}
     return [
         _model(entry, loaded.get(entry.upstream) if entry.local else None)
-        for entry in catalogue.entries()
+        for _, entry in sorted(entries.items())
         if grants.may(principal, Verb.READ, Thing("model", entry.name))
     ]
 

@@ -13,7 +13,7 @@ NONE: frozenset[Verb] = frozenset()
 
 CONTENT = ("conversation", "message", "run", "file", "me")
 SHARED_WITH_ADMIN = ("key", "usage")
-SERVER = ("limit", "provider", "user", "group", "grant", "audit", "settings", "server")
+SERVER = ("limit", "provider", "route", "user", "group", "grant", "audit", "settings", "server")
 
 
 async def person(accounts: Accounts, name: str, role: Role = Role.MEMBER) -> Principal:

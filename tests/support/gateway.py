@@ -1,6 +1,7 @@
 """A gateway on real accounts and a real ledger, with the fake provider behind it."""
 
-from collections.abc import AsyncIterator, Iterable
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,8 @@ from inglenook.accounts.users import add_user
 from inglenook.gateway.gateway import Gateway
 from inglenook.gateway.kept.service import Responses
 from inglenook.gateway.ledger import Ledger
+from inglenook.gateway.routing.live import LiveRoutes
+from inglenook.gateway.routing.targets import Targets
 from inglenook.gateway.wire.protocol import wire_protocol
 from inglenook.gateway.wire.routes import WireRoute, WireTable
 from inglenook.kit.hosts import HostPolicy
@@ -35,6 +38,7 @@ class Shelf:
 
     def __init__(self) -> None:
         self._entries: dict[str, Entry] = {}
+        self._listeners: list[Callable[[], None]] = []
 
     async def put(self, provider: Provider, provider_id: str, *, local: bool = False) -> None:
         """Add every model a provider offers."""
@@ -43,7 +47,7 @@ class Shelf:
 
     def add(self, provider: Provider, provider_id: str, facts: ModelFacts, *, local: bool = False) -> None:
         """Add one model."""
-        self._entries[facts.name] = Entry(
+        entry = Entry(
             name=facts.name,
             provider=provider,
             provider_id=provider_id,
@@ -53,6 +57,17 @@ class Shelf:
             modified_at=1_700_000_000_000,
             local=local,
         )
+        self.show(entry)
+
+    def show(self, *entries: Entry) -> None:
+        """Add entries, or replace those of the same names."""
+        self._entries |= {entry.name: entry for entry in entries}
+        for listener in self._listeners:
+            listener()
+
+    def on_change(self, listener: Callable[[], None]) -> None:
+        """See `models.catalogue.Catalogue.on_change`."""
+        self._listeners.append(listener)
 
     def resolve(self, name: str) -> Entry:
         """See `models.catalogue.Catalogue.resolve`."""
@@ -77,6 +92,7 @@ class Desk:
     accounts: Accounts
     shelf: Shelf
     ledger: Ledger
+    routes: LiveRoutes
     gateway: Gateway
     kept: Responses
     fake: Fake
@@ -102,8 +118,20 @@ async def open_wire(
 
 
 @asynccontextmanager
-async def open_desk(folder: Path, settings: dict[str, Any] | None = None) -> AsyncIterator[Desk]:
-    """Everything from the key to the ledger; `key` is a member's."""
+async def open_desk(
+    folder: Path,
+    settings: dict[str, Any] | None = None,
+    *,
+    targets: Targets | None = None,
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+) -> AsyncIterator[Desk]:
+    """Everything from the key to the ledger; `key` is a member's.
+
+    Args:
+        settings: Of the fake provider.
+        targets: With a test's own clock and draws.
+        sleep: How to wait before a target is asked again.
+    """
     store = Store.open(Store.sqlite_url(folder / "main.db"))
     await store.write(lambda session: Table.metadata.create_all(session.connection()))
     accounts = Accounts(store, Secrets(folder))
@@ -119,9 +147,10 @@ async def open_desk(folder: Path, settings: dict[str, Any] | None = None) -> Asy
         fake = Fake(msgspec.convert(settings or {}, FakeSettings))
         shelf = Shelf()
         await shelf.put(fake, "fake")
-        gateway = Gateway(accounts, shelf, ledger)
+        routes = LiveRoutes(shelf, targets)
+        gateway = Gateway(accounts, shelf, ledger, routes, sleep=sleep)
         kept = Responses(store, accounts.settings)
-        yield Desk(store, accounts, shelf, ledger, gateway, kept, fake, key, principal)
+        yield Desk(store, accounts, shelf, ledger, routes, gateway, kept, fake, key, principal)
         await gateway.stop()
     finally:
         await ledger.stop()

@@ -1,6 +1,5 @@
 """What every face writes in the same way: the headers of an answer, relayed bytes, streams that break."""
 
-import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from functools import lru_cache
 from typing import Any, Protocol
@@ -10,6 +9,7 @@ import orjson
 
 from inglenook.gateway.call import Call
 from inglenook.gateway.gateway import Gateway
+from inglenook.gateway.routing import reasons
 from inglenook.gateway.wire.routes import Headers, WireResponse
 from inglenook.kit.errors import InglenookError
 from inglenook.models.calls import Event, Notice, Raw, RawHead, Routed
@@ -18,10 +18,6 @@ JSON = "application/json"
 SSE = "text/event-stream; charset=utf-8"
 
 HeaderList = list[tuple[bytes, bytes]]
-
-#: Reasons beyond this many bytes are not told in the header.
-_LONGEST_ROUTE = 1500
-_WORD = re.compile(r"[A-Za-z*][\w!#$%&'*+.^`|~:/-]*", re.ASCII)
 
 
 class Writer(Protocol):
@@ -154,7 +150,7 @@ def headers_of(call: Call, routed: Routed, notices: list[Notice], more: Headers 
         *more,
         (b"x-request-id", call.id.encode()),
         (b"x-inglenook-model", in_header(routed.model)),
-        (b"x-inglenook-route", route_in_header(routed.reasons)),
+        *reasons.headers(routed.reasons),
     ]
     if notices:
         found.append((b"x-inglenook-notice", b", ".join({notice.kind.encode(): None for notice in notices})))
@@ -165,46 +161,6 @@ def headers_of(call: Call, routed: Routed, notices: list[Notice], more: Headers 
 def in_header(name: str) -> bytes:
     """A model's name as a header can hold it."""
     return quote(name, safe="/:@ ").encode()
-
-
-def route_in_header(reasons: list[dict[str, Any]]) -> bytes:
-    """Why this model answers, as a list of RFC 9651: `route;why=named, attempt;why=failed;code=upstream_timeout`."""
-    if len(reasons) == 1 and len(reasons[0]) == 2:
-        only = reasons[0]
-        return _plain_reason(only["step"], only["why"])
-    told: list[str] = []
-    size = 0
-    for reason in reasons:
-        text = _reason(reason)
-        size += len(text) + 2
-        if size > _LONGEST_ROUTE:
-            break
-        told.append(text)
-    return ", ".join(told).encode()
-
-
-@lru_cache(maxsize=256)
-def _plain_reason(step: str, why: str) -> bytes:
-    return _reason({"step": step, "why": why}).encode()
-
-
-def _reason(reason: dict[str, Any]) -> str:
-    values = [f"{key}={_value(value)}" for key, value in reason.items() if key != "step"]
-    return ";".join([str(reason.get("step", "step")), *values])
-
-
-def _value(value: Any) -> str:
-    if isinstance(value, bool):
-        return f"?{value:d}"
-    if isinstance(value, int):
-        return str(value)
-    if isinstance(value, float):
-        return f"{value:.3f}"
-    text = value if isinstance(value, str) else orjson.dumps(value, default=str).decode()
-    if _WORD.fullmatch(text):
-        return text
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
-    return '"' + quote(escaped, safe=" !#$&'()*+,-./:;<=>?@[\\]^_`{|}~\"") + '"'
 
 
 # ------------------------------------------------------------------------------------------------- notices

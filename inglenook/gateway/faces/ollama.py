@@ -25,6 +25,7 @@ from inglenook.gateway.faces.asking import credential, inside, json_body
 from inglenook.gateway.faces.ollama_answers import Answer, Clock, unit
 from inglenook.gateway.faces.ollama_requests import Asked, decode_chat, decode_embed, decode_generate
 from inglenook.gateway.gateway import Gateway
+from inglenook.gateway.routing import reasons
 from inglenook.gateway.wire.routes import WireRequest, WireResponse, WireRoute
 from inglenook.kit.config import Settings
 from inglenook.kit.errors import BadInput, InglenookError, Unauthenticated
@@ -369,7 +370,11 @@ def _notice(notice: Notice) -> dict[str, Any]:
 
 
 def _headers(routed: Routed, notices: list[dict[str, Any]]) -> list[tuple[bytes, bytes]]:
-    return [(b"x-inglenook-model", quote(routed.model, safe="/:@ ").encode()), *_notice_headers(notices)]
+    return [
+        (b"x-inglenook-model", quote(routed.model, safe="/:@ ").encode()),
+        *reasons.headers(routed.reasons),
+        *_notice_headers(notices),
+    ]
 
 
 def _notice_headers(notices: list[dict[str, Any]]) -> list[tuple[bytes, bytes]]:

@@ -1,9 +1,11 @@
-"""Which model answers."""
+"""Which model answers: the one that was named, or the targets of the route that was."""
 
 from inglenook.accounts.principal import Principal, Thing, Verb
 from inglenook.accounts.service import Accounts
-from inglenook.gateway.call import Candidate, Exchange
+from inglenook.gateway.call import Exchange
 from inglenook.gateway.errors import NotCapable
+from inglenook.gateway.routing.compiled import LiveRoute
+from inglenook.gateway.routing.live import LiveRoutes
 from inglenook.gateway.steps.base import Step
 from inglenook.kit.errors import InglenookError
 from inglenook.models.calls import NEEDED, Operation
@@ -24,80 +26,74 @@ _WORDS = {
 _NAMED = {"step": "route", "why": "named"}
 
 
-class Single:
-    """The plan of a model that was named: it alone, once."""
-
-    __slots__ = ("_only",)
-
-    direct = True
-    first_byte_timeout: float | None = None
-
-    def __init__(self, entry: Entry) -> None:
-        self._only = Candidate(entry)
-
-    @property
-    def candidates(self) -> tuple[Candidate, ...]:
-        """The one."""
-        return (self._only,)
-
-    def first(self, exchange: Exchange) -> Candidate:
-        """The one."""
-        return self._only
-
-    def next(self, exchange: Exchange, failed: Candidate, error: InglenookError) -> None:
-        """Nobody else."""
-
-    def began(self, candidate: Candidate, exchange: Exchange) -> None:
-        """Nothing to note."""
-
-    def ended(self, candidate: Candidate, exchange: Exchange, error: BaseException | None, first_ms: float) -> None:
-        """Nothing to note."""
-
-
 class Route(Step):
-    """Takes the model that was named, if the caller may use it and it can do what is asked."""
+    """Makes the plan of a call, if the caller may use what it named and that can do what is asked.
 
-    def __init__(self, accounts: Accounts, catalogue: Catalogue) -> None:
+    Who may use a route may use its targets through it, and need not be granted them by their own names.
+    """
+
+    def __init__(self, accounts: Accounts, catalogue: Catalogue, routes: LiveRoutes) -> None:
         self._grants = accounts.grants
         self._catalogue = catalogue
+        self._routes = routes
 
     def open(self, exchange: Exchange) -> None:
-        """Sets the target and says why.
+        """Sets the plan and the target to be asked first, and says why.
 
         Raises:
-            ModelNotFound: there is no such model, or the caller may not use it.
+            ModelNotFound: there is no such model or route, or the caller may not use it.
             NotCapable: it cannot chat, embed, call tools, …
+            ContextTooLong, NoTarget: no target of the route may take the call.
         """
         call, principal = exchange.call, exchange.principal
         assert principal is not None
-        entry = self.find(principal, call.model)
+        route, entry = self._named(principal, call.model)
         capabilities = entry.facts.capabilities
         if NEEDED[call.operation] not in capabilities:
             raise _not_capable(call.model, _WORDS[call.operation], entry)
         if call.needs and not call.needs <= capabilities:
             raise _not_capable(call.model, min(call.needs - capabilities), entry)
-        exchange.plan = Single(entry)
+        if route is not None:
+            self._routes.open(route, exchange)
+            return
+        exchange.plan = self._routes.named(entry)
         exchange.target = entry
         exchange.reasons.append(_NAMED)
 
     def find(self, principal: Principal, name: str) -> Entry:
-        """The catalogue's entry of that name, if `principal` may use it.
+        """The model or route of that name, as the catalogue has it, if `principal` may use it.
 
         Raises:
             ModelNotFound: there is none, or not for this principal, who is not told which.
         """
-        try:
-            entry = self._catalogue.resolve(name)
-        except InglenookError as error:
-            # A name that no model can have names no model either.
-            raise self._not_found(principal, name) if error.status in (400, 404) else error from None
-        if not self._open_to(principal, entry):
-            raise self._not_found(principal, name)
-        return entry
+        return self._named(principal, name)[1]
 
     def visible(self, principal: Principal) -> list[Entry]:
-        """Every model `principal` may use, by name."""
-        return [entry for entry in self._catalogue.entries() if self._open_to(principal, entry)]
+        """Every model and route `principal` may use, by name."""
+        entries = self._catalogue.entries()
+        if routes := self._routes.entries():
+            named = {entry.name: entry for entry in (*entries, *routes)}
+            entries = [named[name] for name in sorted(named)]
+        return [entry for entry in entries if self._open_to(principal, entry)]
+
+    def _named(self, principal: Principal, name: str) -> tuple[LiveRoute | None, Entry]:
+        route = self._routes.get(name)
+        if route is None:
+            try:
+                entry = self._catalogue.resolve(name)
+            except InglenookError as error:
+                if error.status not in (400, 404):
+                    raise
+                # A name that no model can have names no model either.
+                route = self._routes.find(name)
+                if route is None:
+                    raise self._not_found(principal, name) from None
+                entry = route.entry
+        else:
+            entry = route.entry
+        if not self._open_to(principal, entry):
+            raise self._not_found(principal, name)
+        return route, entry
 
     def _open_to(self, principal: Principal, entry: Entry) -> bool:
         if principal.models is not None and entry.name not in principal.models:

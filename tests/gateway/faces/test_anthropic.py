@@ -91,7 +91,7 @@ async def test_a_message(client: httpx.AsyncClient, desk: Desk) -> None:
     assert (usage["input_tokens"], usage["output_tokens"], usage["cache_read_input_tokens"]) == (3, 3, 0)
     assert response.headers["request-id"].startswith("req_")
     assert response.headers["x-inglenook-model"] == "echo"
-    assert response.headers["x-inglenook-route"] == "route;why=named"
+    assert response.headers["x-inglenook-route"] == "named"
     (entry,) = await desk.ledger.entries()
     assert response.headers["x-request-id"] == entry.call_id
     assert entry.source == "anthropic"

@@ -652,7 +652,7 @@ export interface paths {
         };
         /**
          * List Models
-         * @description The models the caller may use, by name, with what is loaded now.
+         * @description The models and routes (provider `route`) the caller may use, by name, with what is loaded now.
          */
         get: operations["list_models_api_v1_models_get"];
         put?: never;
@@ -845,6 +845,158 @@ export interface paths {
          * @description Try out a provider that is not saved: with every key, list its models or ask one of them for a token.
          */
         post: operations["try_provider_api_v1_providers_test_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/routes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Routes
+         * @description Every route, in the order administrators gave them.
+         */
+        get: operations["list_routes_api_v1_routes_get"];
+        put?: never;
+        /**
+         * Add Route
+         * @description Make a route. People may use it once they are granted its name, like any model's.
+         */
+        post: operations["add_route_api_v1_routes_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/routes/{route_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read Route
+         * @description One route.
+         */
+        get: operations["read_route_api_v1_routes__route_id__get"];
+        put?: never;
+        post?: never;
+        /**
+         * Remove Route
+         * @description Remove a route.
+         */
+        delete: operations["remove_route_api_v1_routes__route_id__delete"];
+        options?: never;
+        head?: never;
+        /**
+         * Change Route
+         * @description Change a route.
+         */
+        patch: operations["change_route_api_v1_routes__route_id__patch"];
+        trace?: never;
+    };
+    "/api/v1/routes/{route_id}/targets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Set Targets
+         * @description Change a route's targets, or only their order.
+         */
+        put: operations["set_targets_api_v1_routes__route_id__targets_put"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/routes/explain": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Explain Call
+         * @description What would become of a call to a route or a model: who would be asked, in which order, and why. Nobody is.
+         */
+        post: operations["explain_call_api_v1_routes_explain_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/routes/health": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Health
+         * @description How the targets of all routes are now: busy, quick, resting.
+         */
+        get: operations["list_health_api_v1_routes_health_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/routes/order": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Reorder Routes
+         * @description Change the order of the list.
+         */
+        put: operations["reorder_routes_api_v1_routes_order_put"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/routes/validate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Validate Route
+         * @description What is wrong with a definition, all at once; nothing is kept.
+         */
+        post: operations["validate_route_api_v1_routes_validate_post"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1265,6 +1417,32 @@ export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
         /**
+         * AskedNext
+         * @description A target that is asked if all before it failed.
+         *
+         *     `why`: the strategy that put it first, `only`, `warm`, `fallback`, `key` (another of the provider's keys), `again`,
+         *     `nobody_else` (it rests, but all others failed), or `named`. `wait`: seconds that would pass before, by lot.
+         *     `cost`: what the call costs there at most, null where no price is known. `first_byte_timeout` in seconds.
+         */
+        AskedNext: {
+            /** Cost */
+            cost: number | null;
+            /** First Byte Timeout */
+            first_byte_timeout: number | null;
+            /** Key */
+            key: number;
+            /** Local */
+            local: boolean;
+            /** Model */
+            model: string;
+            /** Provider */
+            provider: string;
+            /** Wait */
+            wait: number;
+            /** Why */
+            why: string;
+        };
+        /**
          * AuditRecord
          * @description Something that was done.
          */
@@ -1524,6 +1702,57 @@ export interface components {
             state: string;
         };
         /**
+         * ExplainRequest
+         * @description A name, and a call to it; with a `definition` as if that were the route of this name.
+         */
+        ExplainRequest: {
+            /**
+             * @default {
+             *       "needs": [],
+             *       "operation": "chat",
+             *       "prompt": "",
+             *       "stream": true,
+             *       "tags": []
+             *     }
+             */
+            call?: components["schemas"]["SampleCall"];
+            /** Definition */
+            definition?: {
+                [key: string]: unknown;
+            } | null;
+            /** Model */
+            model: string;
+        };
+        /**
+         * Explanation
+         * @description What would become of a call, in the order things would happen.
+         *
+         *     `asked`: who would be asked if every target failed in a way that says "try again"; the first of them answers where
+         *     all is well. By a strategy that draws lots this is one draw. `error`: why nobody would be asked. `reasons` as an
+         *     answer's event tells them, `header` as `x-inglenook-route`.
+         */
+        Explanation: {
+            /** Asked */
+            asked: components["schemas"]["AskedNext"][];
+            error: components["schemas"]["RouteRefusal"] | null;
+            /** Header */
+            header: string;
+            /** Model */
+            model: string;
+            /** Passed */
+            passed: components["schemas"]["PassedOver"][];
+            /** Prompt Tokens */
+            prompt_tokens: number;
+            /** Reasons */
+            reasons: {
+                [key: string]: unknown;
+            }[];
+            /** Route */
+            route: string | null;
+            /** Strategy */
+            strategy: string | null;
+        };
+        /**
          * GrantInfo
          * @description A right that was given.
          */
@@ -1600,6 +1829,23 @@ export interface components {
         InputOut: {
             /** Id */
             id: string;
+        };
+        /**
+         * KeyHealth
+         * @description One of a provider's keys, at one model. `limit` and `key` are states: of the model's limit with this key, and of
+         *     the key itself. `until`: when the longer rest ends.
+         */
+        KeyHealth: {
+            /** In Flight */
+            in_flight: number;
+            /** Key */
+            key: string;
+            /** Limit */
+            limit: string;
+            /** Number */
+            number: number;
+            /** Until */
+            until: number | null;
         };
         /**
          * KeyInfo
@@ -2202,6 +2448,23 @@ export interface components {
             prices: components["schemas"]["ModelPrices"] | null;
         };
         /**
+         * Operation
+         * @description What is asked of a model.
+         * @enum {string}
+         */
+        Operation: "chat" | "completion" | "embedding" | "rerank" | "count" | "image" | "transcription" | "speech" | "moderation";
+        /**
+         * PassedOver
+         * @description A target that is not asked, and why: `needs`, `tags`, `time`, `prompt`, `cost`, `price`, `private`, `capability`,
+         *     `operation`, `context`, `missing`, `resting`, `limited`, `key`.
+         */
+        PassedOver: {
+            /** Model */
+            model: string;
+            /** Why */
+            why: string;
+        };
+        /**
          * PasswordChange
          * @description One's own password; it ends one's other sessions.
          */
@@ -2241,6 +2504,24 @@ export interface components {
             input: number;
             /** Output */
             output: number;
+        };
+        /**
+         * ProblemInfo
+         * @description Something about a definition: `field` as in `targets[1].when.times[0].zone`, `target` the one it is about. An
+         *     `error` must be mended before the route can be kept, a `warning` may stand.
+         */
+        ProblemInfo: {
+            /** Field */
+            field: string;
+            /**
+             * Level
+             * @enum {string}
+             */
+            level: "error" | "warning";
+            /** Message */
+            message: string;
+            /** Target */
+            target: string | null;
         };
         /**
          * ProviderCheck
@@ -2486,6 +2767,363 @@ export interface components {
          */
         Role: "admin" | "member";
         /**
+         * RouteCache
+         * @description Keeping whole answers, to give them again to the very same call: for `ttl` seconds, to the `user` who asked, to
+         *     those of the same `team`, or to `everyone` who may use the route.
+         */
+        RouteCache: {
+            /**
+             * Shared
+             * @default user
+             * @enum {string}
+             */
+            shared?: "user" | "team" | "everyone";
+            /** Ttl */
+            ttl: number;
+        };
+        /**
+         * RouteConditions
+         * @description Which calls are taken. All that are given must hold.
+         *
+         *     `needs`: the call needs all of these capabilities. `tags`: it has one of these; `without_tags`: none of these.
+         *     `min_prompt_tokens`, `max_prompt_tokens`: by our own estimate of the prompt. `times`: now is within one of these.
+         *     `max_cost`: input and longest answer cost at most so much at the target's prices, in billionths of the billing
+         *     currency; a model run here costs nothing, and one without a known price is not asked.
+         */
+        RouteConditions: {
+            /** Max Cost */
+            max_cost?: number | null;
+            /** Max Prompt Tokens */
+            max_prompt_tokens?: number | null;
+            /** Min Prompt Tokens */
+            min_prompt_tokens?: number | null;
+            /**
+             * Needs
+             * @default []
+             */
+            needs?: string[];
+            /**
+             * Tags
+             * @default []
+             */
+            tags?: string[];
+            /**
+             * Times
+             * @default []
+             */
+            times?: components["schemas"]["RouteHours"][];
+            /**
+             * Without Tags
+             * @default []
+             */
+            without_tags?: string[];
+        };
+        /**
+         * RouteDefinition
+         * @description What a route does.
+         *
+         *     `private`: `local-only` asks only targets that run here or are marked private. `fallback`: the classes of failure
+         *     after which another target is asked. `first_byte_timeout`: seconds until a stream begins, after which the next
+         *     target is asked; `answer_timeout`: the same for answers in one piece.
+         */
+        RouteDefinition: {
+            /** Answer Timeout */
+            answer_timeout?: number | null;
+            cache?: components["schemas"]["RouteCache"] | null;
+            /** Fallback */
+            fallback?: ("timeout" | "failed" | "overloaded" | "limited" | "key_refused" | "out_of_credit" | "not_found" | "context_too_long" | "cannot_carry" | "content_refused")[];
+            /** First Byte Timeout */
+            first_byte_timeout?: number | null;
+            /** Private */
+            private?: "local-only" | null;
+            /**
+             * @default {
+             *       "max_retry_after": 15,
+             *       "max_wait": 8,
+             *       "order": "next",
+             *       "times": 1,
+             *       "wait": 0.5
+             *     }
+             */
+            retries?: components["schemas"]["RouteRetries"];
+            /**
+             * @default {
+             *       "then": "weighted",
+             *       "warm_for": 600
+             *     }
+             */
+            sticky?: components["schemas"]["RouteSticky"];
+            /**
+             * Strategy
+             * @default ordered
+             * @enum {string}
+             */
+            strategy?: "ordered" | "weighted" | "least-busy" | "least-latency" | "cheapest" | "sticky";
+            /** Targets */
+            targets: components["schemas"]["RouteTarget"][];
+            /**
+             * @default {
+             *       "needs": [],
+             *       "tags": [],
+             *       "times": [],
+             *       "without_tags": []
+             *     }
+             */
+            when?: components["schemas"]["RouteConditions"];
+        };
+        /**
+         * RouteDraft
+         * @description A definition to look at, of the route `name` as it may become.
+         */
+        RouteDraft: {
+            /** Definition */
+            definition: {
+                [key: string]: unknown;
+            };
+            /** Name */
+            name: string;
+        };
+        /**
+         * RouteHours
+         * @description Hours of some days of the week, in the time of a place. An end that is not after the start is on the next day;
+         *     one that equals it makes a whole day.
+         */
+        RouteHours: {
+            /**
+             * Days
+             * @default [
+             *       "mon",
+             *       "tue",
+             *       "wed",
+             *       "thu",
+             *       "fri",
+             *       "sat",
+             *       "sun"
+             *     ]
+             */
+            days?: ("mon" | "tue" | "wed" | "thu" | "fri" | "sat" | "sun")[];
+            /**
+             * End
+             * @default 00:00
+             */
+            end?: string;
+            /**
+             * Start
+             * @default 00:00
+             */
+            start?: string;
+            /**
+             * Zone
+             * @default UTC
+             */
+            zone?: string;
+        };
+        /**
+         * RouteIn
+         * @description A route to make. Its name is used like a model's, so it is neither a model's nor another route's.
+         */
+        RouteIn: {
+            definition: components["schemas"]["RouteDefinition"];
+            /**
+             * Description
+             * @default
+             */
+            description?: string;
+            /**
+             * Enabled
+             * @default true
+             */
+            enabled?: boolean;
+            /** Name */
+            name: string;
+        };
+        /**
+         * RouteInfo
+         * @description A route. `targets` says of each target of the definition, in its order, what there is; `capabilities` and
+         *     `context_length` are what the route offers: the union, and the largest.
+         */
+        RouteInfo: {
+            /** Capabilities */
+            capabilities: string[];
+            /** Context Length */
+            context_length: number;
+            /** Created At */
+            created_at: number;
+            definition: components["schemas"]["RouteDefinition"];
+            /** Description */
+            description: string;
+            /** Enabled */
+            enabled: boolean;
+            /** Id */
+            id: string;
+            /** Name */
+            name: string;
+            /** Problems */
+            problems: components["schemas"]["ProblemInfo"][];
+            /** Targets */
+            targets: components["schemas"]["RouteTargetInfo"][];
+            /** Updated At */
+            updated_at: number;
+        };
+        /**
+         * RouteOrder
+         * @description Every route's id, in the order they are to be listed.
+         */
+        RouteOrder: {
+            /** Ids */
+            ids: string[];
+        };
+        /**
+         * RoutePatch
+         * @description Changes of a route; what is left out stays. Under a new name it needs new grants.
+         */
+        RoutePatch: {
+            definition?: components["schemas"]["RouteDefinition"] | null;
+            /** Description */
+            description?: string | null;
+            /** Enabled */
+            enabled?: boolean | null;
+            /** Name */
+            name?: string | null;
+        };
+        /**
+         * RouteRefusal
+         * @description The error a call would end with.
+         */
+        RouteRefusal: {
+            /** Code */
+            code: string;
+            /** Message */
+            message: string;
+        };
+        /**
+         * RouteRetries
+         * @description Asking a target again after a failure that says "try again" (`failed`, `overloaded`, `limited`).
+         *
+         *     `times`: in all, beyond the first ask of each target. `order`: `next` asks the other targets first, `same` the one
+         *     that failed. Before the n-th a random time up to `wait` x 2^n seconds passes, at most `max_wait`, and what the
+         *     provider asked for; one that asks for more than `max_retry_after` is not waited for.
+         */
+        RouteRetries: {
+            /**
+             * Max Retry After
+             * @default 15
+             */
+            max_retry_after?: number;
+            /**
+             * Max Wait
+             * @default 8
+             */
+            max_wait?: number;
+            /**
+             * Order
+             * @default next
+             * @enum {string}
+             */
+            order?: "next" | "same";
+            /**
+             * Times
+             * @default 1
+             */
+            times?: number;
+            /**
+             * Wait
+             * @default 0.5
+             */
+            wait?: number;
+        };
+        /**
+         * RouteReview
+         * @description What is wrong with a draft; nothing, if it is empty.
+         */
+        RouteReview: {
+            /** Problems */
+            problems: components["schemas"]["ProblemInfo"][];
+        };
+        /**
+         * RouteSticky
+         * @description For the strategy `sticky`: who takes a new conversation, and for how many seconds after an answer the target's
+         *     cache of the prompt is thought to be warm.
+         */
+        RouteSticky: {
+            /**
+             * Then
+             * @default weighted
+             * @enum {string}
+             */
+            then?: "ordered" | "weighted" | "least-busy" | "least-latency" | "cheapest";
+            /**
+             * Warm For
+             * @default 600
+             */
+            warm_for?: number;
+        };
+        /**
+         * RouteTarget
+         * @description A model, or another route, that may be asked.
+         *
+         *     `weight`: its share where the strategy weighs; with 0 it comes after all others, unless the order is given.
+         *     `private`: an administrator's word that what is sent there stays in the house. `first_byte_timeout`: instead of the
+         *     route's.
+         */
+        RouteTarget: {
+            /** First Byte Timeout */
+            first_byte_timeout?: number | null;
+            /** Model */
+            model: string;
+            /**
+             * Private
+             * @default false
+             */
+            private?: boolean;
+            /**
+             * Weight
+             * @default 1
+             */
+            weight?: number;
+            /**
+             * @default {
+             *       "needs": [],
+             *       "tags": [],
+             *       "times": [],
+             *       "without_tags": []
+             *     }
+             */
+            when?: components["schemas"]["RouteConditions"];
+        };
+        /**
+         * RouteTargetInfo
+         * @description A target as it is now. `kind`: `model`, `route`, or `missing`; `state` as `TargetHealth`'s, empty unless it is a
+         *     model; `local`: it runs here.
+         */
+        RouteTargetInfo: {
+            /** Capabilities */
+            capabilities: string[];
+            /** Context Length */
+            context_length: number;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "model" | "route" | "missing";
+            /** Local */
+            local: boolean;
+            /** Model */
+            model: string;
+            /** Provider */
+            provider: string;
+            /** State */
+            state: string;
+        };
+        /**
+         * RouteTargets
+         * @description A route's targets, in the order they are to be asked.
+         */
+        RouteTargets: {
+            /** Targets */
+            targets: components["schemas"]["RouteTarget"][];
+        };
+        /**
          * RunDetails
          * @description A run with what went in and what came out. `seq` is the number of its last event.
          */
@@ -2607,6 +3245,45 @@ export interface components {
             answer: string;
             /** Request */
             request: string;
+        };
+        /**
+         * SampleCall
+         * @description A call to try. `prompt` is counted like any; `prompt_tokens` says the count instead. `at`: the time it would be
+         *     made; now, if it is left out. `user_id`: who would make it, instead of whoever asks.
+         */
+        SampleCall: {
+            /** At */
+            at?: number | null;
+            /** Conversation */
+            conversation?: string | null;
+            /** Max Tokens */
+            max_tokens?: number | null;
+            /**
+             * Needs
+             * @default []
+             */
+            needs?: string[];
+            /** @default chat */
+            operation?: components["schemas"]["Operation"];
+            /**
+             * Prompt
+             * @default
+             */
+            prompt?: string;
+            /** Prompt Tokens */
+            prompt_tokens?: number | null;
+            /**
+             * Stream
+             * @default true
+             */
+            stream?: boolean;
+            /**
+             * Tags
+             * @default []
+             */
+            tags?: string[];
+            /** User Id */
+            user_id?: string | null;
         };
         /**
          * SamplingSettings
@@ -2770,6 +3447,37 @@ export interface components {
             starter: boolean;
             /** Title */
             title: string;
+        };
+        /**
+         * TargetHealth
+         * @description A model as routes see it.
+         *
+         *     `state`: `ready`; `resting` until `until` after `failures` in a row; `waiting` for somebody to try it; `probing`
+         *     while one does. `streamed_ms`, `whole_ms`: how long until a stream began, and a whole answer took; 0 if unknown.
+         */
+        TargetHealth: {
+            /** Failures */
+            failures: number;
+            /** In Flight */
+            in_flight: number;
+            /** Keys */
+            keys: components["schemas"]["KeyHealth"][];
+            /** Local */
+            local: boolean;
+            /** Model */
+            model: string;
+            /** Provider */
+            provider: string;
+            /** Provider Id */
+            provider_id: string;
+            /** State */
+            state: string;
+            /** Streamed Ms */
+            streamed_ms: number;
+            /** Until */
+            until: number | null;
+            /** Whole Ms */
+            whole_ms: number;
         };
         /**
          * Unloaded
@@ -4620,6 +5328,308 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ProviderTest"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    list_routes_api_v1_routes_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RouteInfo"][];
+                };
+            };
+        };
+    };
+    add_route_api_v1_routes_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RouteIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RouteInfo"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    read_route_api_v1_routes__route_id__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                route_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RouteInfo"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    remove_route_api_v1_routes__route_id__delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                route_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    change_route_api_v1_routes__route_id__patch: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                route_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RoutePatch"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RouteInfo"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    set_targets_api_v1_routes__route_id__targets_put: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                route_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RouteTargets"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RouteInfo"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    explain_call_api_v1_routes_explain_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ExplainRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Explanation"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    list_health_api_v1_routes_health_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TargetHealth"][];
+                };
+            };
+        };
+    };
+    reorder_routes_api_v1_routes_order_put: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RouteOrder"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RouteInfo"][];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    validate_route_api_v1_routes_validate_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RouteDraft"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RouteReview"];
                 };
             };
             /** @description Validation Error */

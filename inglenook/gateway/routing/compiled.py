@@ -1,0 +1,143 @@
+"""A route ready to be asked: its conditions and strategy as code, its targets as models of the catalogue."""
+
+from collections.abc import AsyncIterator, Iterable, Sequence
+from typing import ClassVar, NamedTuple
+
+from msgspec import Struct
+
+from inglenook.gateway.routing.conditions import When, compiled
+from inglenook.gateway.routing.definition import RouteDefinition, RouteTarget
+from inglenook.gateway.routing.plan import Rules
+from inglenook.gateway.routing.strategies import STRATEGIES, Strategist
+from inglenook.gateway.routing.targets import Leaf
+from inglenook.kit.errors import Conflict
+from inglenook.models.calls import Event, Operation
+from inglenook.models.catalogue import Entry
+from inglenook.models.providers.base import Job, ModelFacts
+
+#: Provider of the entries that stand for routes.
+ROUTE = "route"
+
+
+class RouteFacts(Struct, frozen=True, kw_only=True):
+    """A route as the table has it."""
+
+    id: str
+    name: str
+    description: str
+    enabled: bool
+    definition: RouteDefinition
+    created_at: int
+    updated_at: int
+
+
+class Branch(NamedTuple):
+    """A target of a route: a model or another route, or neither when it is gone."""
+
+    target: RouteTarget
+    when: When | None
+    leaf: Leaf | None
+    route: "LiveRoute | None"
+
+
+class Bounds(NamedTuple):
+    """What the routes above a target ask of it. `max_cost` in billionths of the billing currency."""
+
+    private: bool = False
+    max_cost: int | None = None
+
+
+def least(one: int | None, other: int | None) -> int | None:
+    """The lower of two ceilings, where there is one."""
+    return other if one is None else one if other is None else min(one, other)
+
+
+class LiveRoute:
+    """A route, ready to be asked."""
+
+    __slots__ = ("branches", "entry", "facts", "id", "name", "rules", "sticks", "strategist", "strategy", "when")
+
+    def __init__(self, facts: RouteFacts, branches: Sequence[Branch]) -> None:
+        definition = facts.definition
+        self.facts = facts
+        self.id = facts.id
+        self.name = facts.name
+        self.branches = branches
+        self.when = compiled(definition.when)
+        self.strategy = definition.strategy
+        self.sticks = definition.strategy == "sticky"
+        self.strategist: Strategist = STRATEGIES[
+            definition.sticky.then if definition.strategy == "sticky" else definition.strategy
+        ]
+        self.rules = Rules(facts.name, frozenset(definition.fallback), definition.retries)
+        #: How it is listed beside models.
+        self.entry = _entry(facts, self.reachable())
+
+    @property
+    def usable(self) -> bool:
+        """Whether it has a target that is there."""
+        return bool(self.entry.facts.capabilities)
+
+    def reachable(self, *, private: bool = False) -> Iterable[Entry]:
+        """The models that may come to be asked, whatever is asked of them. `private`: a route above keeps private."""
+        private = private or self.facts.definition.private is not None
+        for branch in self.branches:
+            kept = private and not branch.target.private
+            if branch.route is not None:
+                yield from branch.route.reachable(private=kept)
+            elif branch.leaf is not None and (branch.leaf.entry.local or not kept):
+                yield branch.leaf.entry
+
+    def within(self, bounds: Bounds) -> Bounds:
+        """What it and those above it ask of its targets."""
+        ceiling = self.when.max_cost if self.when is not None else None
+        private = bounds.private or self.facts.definition.private is not None
+        return Bounds(private, least(bounds.max_cost, ceiling))
+
+    def timeout(self, *, stream: bool) -> float | None:
+        """Seconds until an answer must have begun."""
+        definition = self.facts.definition
+        return definition.first_byte_timeout if stream else definition.answer_timeout
+
+
+class _Nobody:
+    """The provider of the entries that stand for routes. A plan asks their targets; it is never asked itself."""
+
+    kind: ClassVar[str] = ROUTE
+    wires: frozenset[str] = frozenset()
+    operations: frozenset[Operation] = frozenset()
+
+    def stream(self, job: Job) -> AsyncIterator[Event]:
+        """See `Provider.stream`."""
+        raise Conflict(f"'{job.model}' is a route: its targets answer")
+
+    async def models(self) -> list[ModelFacts]:
+        """None of its own."""
+        return []
+
+    async def close(self) -> None:
+        """Nothing to free."""
+
+
+_NOBODY = _Nobody()
+
+
+def _entry(facts: RouteFacts, targets: Iterable[Entry]) -> Entry:
+    """A route as a model: it can what one of its targets can."""
+    known = [entry.facts for entry in targets]
+    return Entry(
+        name=facts.name,
+        provider=_NOBODY,
+        provider_id=ROUTE,
+        provider_name=ROUTE,
+        upstream=facts.name,
+        facts=ModelFacts(
+            name=facts.name,
+            capabilities=frozenset[str]().union(*(fact.capabilities for fact in known)),
+            context_length=max((fact.context_length for fact in known), default=0),
+            output_length=max((fact.output_length for fact in known), default=0),
+            embedding_length=max((fact.embedding_length for fact in known), default=0),
+            languages=tuple(dict.fromkeys(language for fact in known for language in fact.languages)),
+        ),
+        modified_at=facts.updated_at,
+    )
