@@ -141,6 +141,11 @@ async def give(
         raise
 
 
+def never(*_: object) -> Writer:
+    """The `stream` of an answer that only a provider's own bytes can be a stream of."""
+    raise AssertionError("what cannot be translated was to be refused before it was asked")
+
+
 # ------------------------------------------------------------------------------------------------- headers
 
 
@@ -171,10 +176,20 @@ def notices_object(notices: list[Notice]) -> dict[str, Any]:
     return {"notices": [{"kind": n.kind, "message": n.message, "details": n.details} for n in notices]}
 
 
-def relayed(events: list[Event], notices: list[Notice]) -> bytes:
-    """The body of a relayed answer, with the notices in it if it is JSON."""
+def with_notices(body: dict[str, Any], notices: list[Notice]) -> dict[str, Any]:
+    """The body of an answer with what there is to tell of it."""
+    return body | {"inglenook": notices_object(notices)} if notices else body
+
+
+def raw(events: list[Event]) -> bytes:
+    """The body of a relayed answer."""
     parts = [event.data for event in events if type(event) is Raw]
-    data = parts[0] if len(parts) == 1 else b"".join(parts)
+    return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+def relayed(events: list[Event], notices: list[Notice]) -> bytes:
+    """The body of a relayed answer in JSON, with the notices in it."""
+    data = raw(events)
     if notices:
         data = orjson.dumps(orjson.loads(data) | {"inglenook": notices_object(notices)})
     return data
@@ -226,11 +241,12 @@ async def relay_stream(
     notices: list[Notice],
     headers: HeaderList,
     response: WireResponse,
-    broken: Callable[[InglenookError], bytes],
+    broken: Callable[[InglenookError], bytes] | None,
     editor: Editor | None = None,
     settle: Callable[[], Awaitable[None]] | None = None,
 ) -> None:
-    """Relay an answer's bytes, with the notices in its first event; breaks as `write_stream` does."""
+    """Relay an answer's bytes, with the notices in its first event; breaks as `write_stream` does, without a word where
+    the bytes are no text (`broken` None)."""
     response.start(head.status, head.content_type, headers)
     waiting = b"" if notices else None
     try:
@@ -247,7 +263,8 @@ async def relay_stream(
         if settle is not None:
             await settle()
     except Exception as error:
-        await response.write(b"\n\n" + broken(shown(error)))
+        if broken is not None:
+            await response.write(b"\n\n" + broken(shown(error)))
         if editor is None or not editor.conclusive or not isinstance(error, InglenookError):
             raise
         response.end()

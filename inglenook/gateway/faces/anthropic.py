@@ -14,7 +14,7 @@ import orjson
 from inglenook.accounts.principal import Principal
 from inglenook.gateway.call import Call
 from inglenook.gateway.faces import anthropic_requests
-from inglenook.gateway.faces.answering import give
+from inglenook.gateway.faces.answering import give, never
 from inglenook.gateway.faces.anthropic_answers import Answer, Stream, broken, error_body, render_error
 from inglenook.gateway.faces.asking import asker, flag, json_body, model_named
 from inglenook.gateway.gateway import Gateway
@@ -80,7 +80,7 @@ class AnthropicFace:
             call,
             response,
             whole=lambda _, __, events: orjson.dumps({"input_tokens": _counted(events)}),
-            stream=_never,
+            stream=never,
             broken=render_error,
             more=[(b"request-id", f"req_{number}".encode())],
         )
@@ -112,10 +112,6 @@ def _call(
 
 def _counted(events: list[Event]) -> int:
     return sum(event.input for event in events if type(event) is Usage)
-
-
-def _never(*_: object) -> Stream:
-    raise AssertionError("a count is not streamed")
 
 
 def _numbered(handler: Handler) -> Callable[[WireRequest, WireResponse], Awaitable[None]]:

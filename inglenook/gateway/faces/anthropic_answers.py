@@ -5,7 +5,7 @@ from typing import Any
 import orjson
 from msgspec import Struct, field
 
-from inglenook.gateway.faces.answering import notices_object
+from inglenook.gateway.faces.answering import with_notices
 from inglenook.gateway.faces.sealing import sealed
 from inglenook.kit.errors import InglenookError, UpstreamFailed
 from inglenook.kit.ids import new_id
@@ -124,7 +124,7 @@ class Answer:
             "stop_sequence": self._stop,
             "usage": usage_object(self._usage),
         }
-        return found | ({"inglenook": notices_object(self._notices)} if self._notices else {})
+        return with_notices(found, self._notices)
 
     def event(self, event: Event) -> list[Body]:
         """Take an event in; gives what to send for it.

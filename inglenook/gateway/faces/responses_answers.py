@@ -6,7 +6,7 @@ from typing import Any
 import orjson
 from msgspec import Struct, field
 
-from inglenook.gateway.faces.answering import notices_object
+from inglenook.gateway.faces.answering import with_notices
 from inglenook.gateway.faces.openai_answers import error_object
 from inglenook.gateway.faces.responses_items import sealed
 from inglenook.gateway.faces.responses_tools import Named, plain_input
@@ -81,7 +81,7 @@ class Answer:
     """Gathers events into a response, and gives the protocol's events for each on the way."""
 
     def __init__(self, head: Body, wanted: Wanted, notices: list[Notice]) -> None:
-        self.response: Body = head | ({"inglenook": notices_object(notices)} if notices else {})
+        self.response: Body = with_notices(head, notices)
         self._wanted = wanted
         self._output: list[Body] = head["output"]
         self._number = 0
