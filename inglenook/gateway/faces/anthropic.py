@@ -45,7 +45,7 @@ class AnthropicFace:
 
     async def _messages(self, request: WireRequest, response: WireResponse, number: str) -> None:
         principal = asker(self._gateway, request)
-        body = json_body(request)
+        body = await json_body(request)
         anthropic_requests.check_max_tokens(body)
         call = _call(request, principal, body, number, Operation.CHAT, "anthropic.messages")
         thinking = anthropic_requests.shows_thinking(body)
@@ -72,7 +72,7 @@ class AnthropicFace:
 
     async def _count(self, request: WireRequest, response: WireResponse, number: str) -> None:
         principal = asker(self._gateway, request)
-        body = json_body(request)
+        body = await json_body(request)
         call = _call(request, principal, body, number, Operation.COUNT, "anthropic.count")
         call.stream = False
         await give(

@@ -80,16 +80,18 @@ def flag(body: dict[str, Any], name: str) -> bool:
     return bool(value)
 
 
-def json_body(request: WireRequest) -> dict[str, Any]:
+async def json_body(request: WireRequest) -> dict[str, Any]:
     """The body's JSON object.
 
     Raises:
         BadInput: there is none, with the parser's text.
+        TooLarge: it is compressed, and swells too far.
     """
-    if not request.body:
+    data = request.body if b"content-encoding" not in request.headers else await request.plain_body()
+    if not data:
         raise BadInput("missing request body")
     try:
-        body = orjson.loads(request.body)
+        body = orjson.loads(data)
     except orjson.JSONDecodeError as error:
         raise BadInput(f"the body is not JSON: {error}") from None
     if type(body) is not dict:

@@ -61,7 +61,7 @@ class AudioFace:
 
     async def _hear(self, wire: str, request: WireRequest, response: WireResponse) -> None:
         principal = asker(self._gateway, request)
-        form = multipart.read_form(request.headers.get(b"content-type", b""), request.body)
+        form = multipart.read_form(request.headers.get(b"content-type", b""), await request.plain_body())
         body: dict[str, Any] = multipart.text_fields(form)
         file = _file(form)
         stream = _flag(body, "stream")
@@ -90,7 +90,7 @@ class AudioFace:
 
     async def _speak(self, request: WireRequest, response: WireResponse) -> None:
         principal = asker(self._gateway, request)
-        body = json_body(request)
+        body = await json_body(request)
         if not isinstance(body.get("input"), str) or not body["input"]:
             raise BadInput("input: a text is required", field="input")
         call = Call(

@@ -61,7 +61,7 @@ class ImagesFace:
 
     async def _generate(self, request: WireRequest, response: WireResponse) -> None:
         principal = asker(self._gateway, request)
-        body = json_body(request)
+        body = await json_body(request)
         if not isinstance(body.get("prompt"), str) or not body["prompt"]:
             raise BadInput("prompt: a description is required", field="prompt")
         stream = flag(body, "stream")

@@ -36,7 +36,7 @@ class ModerationsFace:
 
     async def _judge(self, request: WireRequest, response: WireResponse) -> None:
         principal = asker(self._gateway, request)
-        body = json_body(request)
+        body = await json_body(request)
         if not body.get("input"):
             raise BadInput("input: text, or a list of texts or parts, is required", field="input")
         if body.get("model") is None:

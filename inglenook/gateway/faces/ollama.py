@@ -138,7 +138,7 @@ class OllamaFace:
 
     async def _show(self, request: WireRequest, response: WireResponse) -> None:
         principal = self._principal(request)
-        body = json_body(request)
+        body = await json_body(request)
         name = body.get("model") or body.get("name")
         if not isinstance(name, str) or not name:
             raise BadInput("model is required", field="model")
@@ -157,14 +157,14 @@ class OllamaFace:
 
     async def _generate(self, request: WireRequest, response: WireResponse) -> None:
         principal = self._principal(request)
-        body = json_body(request)
+        body = await json_body(request)
         if not body.get("model"):
             raise ModelNotFound("model '' not found", field="model")
         await self._talk(principal, body, decode_generate(body), response, what="generate")
 
     async def _chat(self, request: WireRequest, response: WireResponse) -> None:
         principal = self._principal(request)
-        body = json_body(request)
+        body = await json_body(request)
         if not body.get("model"):
             raise BadInput("model is required", field="model")
         await self._talk(principal, body, decode_chat(body), response, what="chat")
@@ -221,7 +221,7 @@ class OllamaFace:
 
     async def _embed(self, request: WireRequest, response: WireResponse) -> None:
         began = time.perf_counter_ns()
-        principal, body = self._principal(request), json_body(request)
+        principal, body = self._principal(request), await json_body(request)
         embedded = await self._vectors(principal, body)
         found: dict[str, Any] = {
             "model": body["model"],
@@ -235,7 +235,7 @@ class OllamaFace:
         response.send(200, orjson.dumps(found), _JSON, _notice_headers(embedded.notices))
 
     async def _embeddings(self, request: WireRequest, response: WireResponse) -> None:
-        principal, body = self._principal(request), json_body(request)
+        principal, body = self._principal(request), await json_body(request)
         embedded = await self._vectors(principal, body)
         found = {"embedding": embedded.vectors[0] if embedded.vectors else []}
         response.send(200, orjson.dumps(found), _JSON, _notice_headers(embedded.notices))

@@ -76,7 +76,7 @@ class OllamaModels:
 
     async def _pull(self, request: WireRequest, response: WireResponse) -> None:
         principal = self._manager(request)
-        body = json_body(request)
+        body = await json_body(request)
         name = _name(body)
         if body.get("insecure") is True and "://" not in name:
             name = f"http://{name}"
@@ -86,7 +86,7 @@ class OllamaModels:
 
     async def _create(self, request: WireRequest, response: WireResponse) -> None:
         principal = self._manager(request)
-        body = json_body(request)
+        body = await json_body(request)
         name = _name(body)
         _valid(name, "model")
         recipe = _recipe(body)
@@ -107,7 +107,7 @@ class OllamaModels:
 
     async def _copy(self, request: WireRequest, response: WireResponse) -> None:
         principal = self._manager(request)
-        body = json_body(request)
+        body = await json_body(request)
         source, destination = (str(body.get(field) or "") for field in ("source", "destination"))
         for field, name in (("source", source), ("destination", destination)):
             try:
@@ -123,7 +123,7 @@ class OllamaModels:
 
     async def _delete(self, request: WireRequest, response: WireResponse) -> None:
         principal = self._manager(request)
-        name = _name(json_body(request))
+        name = _name(await json_body(request))
         try:
             ModelName.parse(name)
         except InvalidModelName:

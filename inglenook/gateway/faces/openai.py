@@ -50,7 +50,7 @@ class OpenAIFace:
 
     async def _chat(self, request: WireRequest, response: WireResponse) -> None:
         principal = asker(self._gateway, request)
-        body = json_body(request)
+        body = await json_body(request)
         needs = openai_requests.chat_needs(body)
         call = _call(principal, body, Operation.CHAT, "openai.chat", openai_requests.decode_chat, needs)
         logprobs = body.get("logprobs") is True
@@ -58,7 +58,7 @@ class OpenAIFace:
 
     async def _complete(self, request: WireRequest, response: WireResponse) -> None:
         principal = asker(self._gateway, request)
-        body = json_body(request)
+        body = await json_body(request)
         needs = frozenset({"insert"}) if body.get("suffix") else _NONE
         call = _call(
             principal, body, Operation.COMPLETION, "openai.completions", openai_requests.decode_completion, needs
@@ -68,7 +68,7 @@ class OpenAIFace:
 
     async def _embed(self, request: WireRequest, response: WireResponse) -> None:
         principal = asker(self._gateway, request)
-        body = json_body(request)
+        body = await json_body(request)
         call = _call(principal, body, Operation.EMBEDDING, "openai.embeddings", openai_requests.decode_embedding, _NONE)
         call.stream = False
         encoding = body.get("encoding_format") or "float"

@@ -57,7 +57,7 @@ class RerankFace:
 
     async def _rerank(self, request: WireRequest, response: WireResponse) -> None:
         principal = asker(self._gateway, request)
-        body = json_body(request)
+        body = await json_body(request)
         _check(body)
         call = Call(
             operation=Operation.RERANK,

@@ -57,7 +57,7 @@ class ResponsesFace:
 
     async def _create(self, request: WireRequest, response: WireResponse) -> None:
         principal = asker(self._gateway, request)
-        body = json_body(request)
+        body = await json_body(request)
         responses_requests.check(body)
         given = responses_requests.items_of(body.get("input", []))
         keeps = body.get("store") is not False and self._kept.keeps
@@ -94,7 +94,7 @@ class ResponsesFace:
 
     async def _count(self, request: WireRequest, response: WireResponse) -> None:
         principal = asker(self._gateway, request)
-        body = json_body(request)
+        body = await json_body(request)
         responses_requests.check(body)
         given = responses_requests.items_of(body.get("input", []))
         items = [*await self._history(principal, body), *given]

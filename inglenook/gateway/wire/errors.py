@@ -36,7 +36,7 @@ class TooSlow(InglenookError):
 
 
 class EncodingRefused(InglenookError):
-    """Request bodies are accepted without `Content-Encoding` only."""
+    """Request bodies are accepted as they are, or with `Content-Encoding` `gzip` or `zstd`, one of them."""
 
     status = 415
     code = "unsupported_encoding"

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from inglenook.gateway.wire.encoding import CODINGS
 from inglenook.gateway.wire.errors import (
     EncodingRefused,
     ExpectationRefused,
@@ -54,7 +55,8 @@ def flaw_on_wire(method: bytes, match: Match, fields: Fields, table: WireTable) 
         host = fields.get(b"host", b"").decode("latin-1")
         if not table.hosts.origin_allowed(origin.decode("latin-1"), host):
             return OriginRefused()
-    if fields.get(b"content-encoding", b"identity").lower() != b"identity":
+    coding = fields.get(b"content-encoding")
+    if coding is not None and coding.lower() not in CODINGS and coding.lower() != b"identity":
         return EncodingRefused()
     length = int(fields.get(b"content-length", b"0"))
     if length > table.body_limit:

@@ -7,6 +7,7 @@ from urllib.parse import parse_qsl, unquote
 
 import orjson
 
+from inglenook.gateway.wire.encoding import decoded
 from inglenook.kit.errors import InglenookError
 
 Headers = Sequence[tuple[bytes, bytes]]
@@ -20,7 +21,7 @@ class WireRequest:
         path: Without base path and query, as sent (percent-encoded).
         headers: Lower-case names; of a repeated header the last one. Cookies are not among them: these routes
             know API keys only.
-        body: At most the configured limit.
+        body: At most the configured limit, as it came: `plain_body` undoes its `Content-Encoding`.
         peer: Address and port of the other end of the connection (a reverse proxy, if there is one).
         params: Captures of the route's path, percent-decoded.
         local: Whether it came through a socket that only the owner of the data can open (`WireTable.local`).
@@ -55,6 +56,16 @@ class WireRequest:
         if not self._raw_query:
             return {}
         return dict(parse_qsl(self._raw_query.decode("latin-1"), keep_blank_values=True))
+
+    async def plain_body(self) -> bytes:
+        """The body, decompressed if it came compressed. Ask who sent it first: little can become much.
+
+        Raises:
+            Refused: it is not what its `Content-Encoding` says.
+            TooLarge: it swells too far.
+        """
+        coding = self.headers.get(b"content-encoding", b"identity").lower()
+        return self.body if coding == b"identity" else await decoded(self.body, coding)
 
 
 class WireResponse(Protocol):

@@ -140,7 +140,7 @@ async def test_words_heard(official: openai.AsyncOpenAI, desk: Desk) -> None:
     )
     assert (wordy.duration, wordy.segments[0].text, wordy.words[1].word) == (3.0, heard.text, "heard")
     assert desk.fake.jobs[-1].request.timestamps == ["word", "segment"]
-    with pytest.warns(DeprecationWarning):
+    with pytest.warns(DeprecationWarning, match="deprecated"):
         translated = await official.audio.translations.create(model="hear", file=("a.wav", WAV))
     assert translated.text == f"In English: {heard.text}"
     entries = await desk.ledger.entries()

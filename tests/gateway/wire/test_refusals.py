@@ -83,7 +83,8 @@ async def test_origin(served: Served, origin: str, status: int) -> None:
 @pytest.mark.parametrize(
     ("lines", "status"),
     [
-        (b"Content-Encoding: gzip\r\n", 415),
+        (b"Content-Encoding: br\r\n", 415),
+        (b"Content-Encoding: gzip, zstd\r\n", 415),
         (b"Content-Encoding: identity\r\n", 200),
         (b"Expect: 200-maybe\r\n", 417),
     ],
