@@ -370,7 +370,7 @@ def test_a_failure_is_explained_in_the_readers_language(open_page: OpenPage) -> 
     details = {"prompt_tokens": 9000, "context_length": 4096}
     ask(page, script({"text": "Half of it"}, {"error": {"status": 502, "message": "the line broke"}}))
     failed = answers(page, "failed")
-    expect(failed).to_contain_text("服务商没有正常响应。 (the line broke)")
+    expect(failed).to_contain_text("服务商没有正常响应：the line broke")
     ask(page, script({"error": {"code": "context_too_long", "message": "too long", "details": details}}))
     expect(failed.last).to_contain_text("共 9000 个 token，而模型一次最多读 4096 个")
     expect(failed.last).not_to_contain_text("too long")
