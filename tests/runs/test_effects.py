@@ -123,8 +123,10 @@ async def test_the_intent_is_committed_before_and_the_result_after(store: Store,
 
     runs, kind = await house.runs(work, slice=3600, start=False)
     run_id = await begin(store, runs)
+    watching = runs.watch(run_id)
+    watched = [await anext(watching)]  # before it runs: who comes late is told the whole, not each event
     await runs.start()
-    watched = [frame async for frame in runs.watch(run_id)]
+    watched += [frame async for frame in watching]
     during = ["run.started", "run.delta", "run.effect.finished", "run.effect.started"]
     assert looks == [during, [*during, "run.effect.finished"]]
     frames = [f.data["payload"] for f in watched if f.event == "event" and "effect.finished" in f.data["type"]]
