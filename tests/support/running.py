@@ -16,6 +16,11 @@ ROOT = Path(__file__).parents[2]
 ADMIN, PASSWORD = "ada", "correct horse battery"
 
 
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # Started in the background of a shell, tests inherit that Ctrl-C is ignored, and would pass it on to every command.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 def command_environment(**extra: str) -> dict[str, str]:
     """The environment for our own commands: no settings of the machine's user, no proxies."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith("INGLENOOK_") and "proxy" not in k.lower()}
