@@ -210,6 +210,7 @@ async def _more_keys(database: Path, count: int) -> list[str]:
     from inglenook.accounts.tables import ApiKey, User
     from inglenook.kit.ids import new_id
     from inglenook.store.database import Store
+    from inglenook.store.secrets import Secrets
 
     made = [f"ink-bench{number:038}" for number in range(count)]
 
@@ -226,7 +227,7 @@ async def _more_keys(database: Path, count: int) -> list[str]:
             )
 
     store = Store.open(Store.sqlite_url(database))
-    accounts = Accounts(store)
+    accounts = Accounts(store, Secrets(database.parent))
     await accounts.start()
     try:
         await accounts.snapshot.write(write)
