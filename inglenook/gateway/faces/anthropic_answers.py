@@ -34,6 +34,7 @@ _TYPES = {
     504: "timeout_error",
     529: "overloaded_error",
 }
+_TYPES_BY_CODE = {"provider_out_of_credit": "billing_error"}
 _PARTS = (TextDelta, ReasoningDelta, ToolCallDelta, Finished)
 _REASONS = {"stop": "end_turn", "length": "max_tokens", "tool_calls": "tool_use", "content_filter": "refusal"}
 
@@ -48,7 +49,8 @@ def render_error(error: InglenookError) -> bytes:
 
 def error_body(error: InglenookError, request_id: str) -> bytes:
     """An error's body."""
-    kind = _TYPES.get(error.status, "invalid_request_error" if error.status < 500 else "api_error")
+    usual = _TYPES.get(error.status, "invalid_request_error" if error.status < 500 else "api_error")
+    kind = _TYPES_BY_CODE.get(error.code, usual)
     details = {"error_code": error.code, **({"field": error.field} if error.field else {}), **error.details}
     told = {"type": kind, "message": error.message, "details": details}
     return orjson.dumps({"type": "error", "error": told, "request_id": request_id}, default=str)

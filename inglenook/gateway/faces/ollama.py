@@ -12,20 +12,20 @@ import ipaddress
 import time
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
-from typing import Any, NamedTuple
-from urllib.parse import quote
+from typing import Any
 
 import orjson
+from msgspec import Struct, field
 
 from inglenook.accounts.principal import Principal
 from inglenook.gateway.call import Call
 from inglenook.gateway.errors import NotCapable
 from inglenook.gateway.faces import ollama_listings
+from inglenook.gateway.faces.answering import HeaderList, headers_of
 from inglenook.gateway.faces.asking import credential, inside, json_body
 from inglenook.gateway.faces.ollama_answers import Answer, Clock, unit
 from inglenook.gateway.faces.ollama_requests import Asked, decode_chat, decode_embed, decode_generate
 from inglenook.gateway.gateway import Gateway
-from inglenook.gateway.routing import reasons
 from inglenook.gateway.wire.routes import WireRequest, WireResponse, WireRoute
 from inglenook.kit.config import Settings
 from inglenook.kit.errors import BadInput, InglenookError, Unauthenticated
@@ -97,8 +97,8 @@ class OllamaFace:
         Raises:
             Unauthenticated: nobody we know.
         """
-        if b"authorization" in request.headers:
-            return self._gateway.principal(credential(request))
+        if (key := credential(request)) is not None:
+            return self._gateway.principal(key)
         if self._open and _from_this_machine(request):
             return OPEN
         if (console := inside(request)) is not None:
@@ -177,7 +177,8 @@ class OllamaFace:
             await self._render(principal, body, asked, response)
             return
         streamed = body.get("stream") is not False and not asked.empty
-        async with aclosing(self._events(principal, body, asked, streamed, what)) as events:
+        call = _call(principal, body, asked, streamed)
+        async with aclosing(self._events(call, what)) as events:
             routed, notices, first = await _prelude(events, asked, clock)
             answer = Answer(
                 body["model"],
@@ -186,7 +187,7 @@ class OllamaFace:
                 notices=notices,
                 logprobs=body.get("logprobs") is True,
             )
-            headers = _headers(routed, notices)
+            headers = _headers(call, routed, notices)
             if streamed:
                 await _write_lines(events, first, answer, headers, response)
                 return
@@ -232,60 +233,68 @@ class OllamaFace:
         }
         if embedded.notices:
             found["notices"] = embedded.notices
-        response.send(200, orjson.dumps(found), _JSON, _notice_headers(embedded.notices))
+        response.send(200, orjson.dumps(found), _JSON, embedded.headers)
 
     async def _embeddings(self, request: WireRequest, response: WireResponse) -> None:
         principal, body = self._principal(request), await json_body(request)
         embedded = await self._vectors(principal, body)
         found = {"embedding": embedded.vectors[0] if embedded.vectors else []}
-        response.send(200, orjson.dumps(found), _JSON, _notice_headers(embedded.notices))
+        response.send(200, orjson.dumps(found), _JSON, embedded.headers)
 
     async def _vectors(self, principal: Principal, body: dict[str, Any]) -> "_Embedded":
         if not body.get("model"):
             raise BadInput("model is required", field="model")
         asked = decode_embed(body)
-        embedded = _Embedded([], Usage(), Timings(), _ignored(asked))
-        async with aclosing(self._events(principal, body, asked, False, "embeddings")) as events:
+        call = _call(principal, body, asked, False)
+        embedded = _Embedded(notices=_ignored(asked))
+        async with aclosing(self._events(call, "embeddings")) as events:
             async for event in events:
-                if isinstance(event, Vectors):
-                    embedded = embedded._replace(vectors=event.vectors)
-                elif isinstance(event, Usage):
-                    embedded = embedded._replace(usage=event)
-                elif isinstance(event, Timings):
-                    embedded = embedded._replace(timings=event)
-                elif isinstance(event, Notice):
-                    embedded.notices.append(_notice(event))
+                match event:
+                    case Routed():
+                        routed = event
+                    case Vectors():
+                        embedded.vectors = event.vectors
+                    case Usage():
+                        embedded.usage = event
+                    case Timings():
+                        embedded.timings = event
+                    case Notice():
+                        embedded.notices.append(_notice(event))
+        embedded.headers = _headers(call, routed, embedded.notices)
         return embedded
 
-    async def _events(
-        self, principal: Principal, body: dict[str, Any], asked: Asked, streamed: bool, what: str
-    ) -> AsyncGenerator[Event, None]:
+    async def _events(self, call: Call, what: str) -> AsyncGenerator[Event, None]:
         """The gateway's events; what it refuses is said in Ollama's words."""
-        model = body["model"]
-        if not isinstance(model, str):
-            raise BadInput("model must be a string", field="model")
-        call = Call(
-            operation=asked.operation,
-            model=model,
-            decode=lambda: asked.request,
-            stream=streamed,
-            principal=principal,
-            source="ollama",
-            needs=asked.needs,
-        )
         try:
             async with aclosing(self._gateway.call(call)) as events:
                 async for event in events:
                     yield event
         except NotCapable as error:
-            raise NotCapable(_in_ollamas_words(error, model, what), field=error.field, details=error.details) from None
+            words = _in_ollamas_words(error, call.model, what)
+            raise NotCapable(words, field=error.field, details=error.details) from None
 
 
-class _Embedded(NamedTuple):
-    vectors: list[list[float]]
-    usage: Usage
-    timings: Timings
+class _Embedded(Struct):
     notices: list[dict[str, Any]]
+    vectors: list[list[float]] = field(default_factory=list)
+    usage: Usage = field(default_factory=Usage)
+    timings: Timings = field(default_factory=Timings)
+    headers: HeaderList = field(default_factory=list)
+
+
+def _call(principal: Principal, body: dict[str, Any], asked: Asked, streamed: bool) -> Call:
+    model = body["model"]
+    if not isinstance(model, str):
+        raise BadInput("model must be a string", field="model")
+    return Call(
+        operation=asked.operation,
+        model=model,
+        decode=lambda: asked.request,
+        stream=streamed,
+        principal=principal,
+        source="ollama",
+        needs=asked.needs,
+    )
 
 
 async def _prelude(
@@ -306,7 +315,7 @@ async def _write_lines(
     events: AsyncIterator[Event],
     first: Event,
     answer: Answer,
-    headers: list[tuple[bytes, bytes]],
+    headers: HeaderList,
     response: WireResponse,
 ) -> None:
     response.start(200, _NDJSON, headers)
@@ -369,15 +378,9 @@ def _notice(notice: Notice) -> dict[str, Any]:
     return {"kind": notice.kind, "message": notice.message, "details": notice.details}
 
 
-def _headers(routed: Routed, notices: list[dict[str, Any]]) -> list[tuple[bytes, bytes]]:
-    return [
-        (b"x-inglenook-model", quote(routed.model, safe="/:@ ").encode()),
-        *reasons.headers(routed.reasons),
-        *_notice_headers(notices),
-    ]
-
-
-def _notice_headers(notices: list[dict[str, Any]]) -> list[tuple[bytes, bytes]]:
-    if not notices:
-        return []
-    return [(b"x-inglenook-notice", ", ".join({notice["kind"]: None for notice in notices}).encode())]
+def _headers(call: Call, routed: Routed, notices: list[dict[str, Any]]) -> HeaderList:
+    headers = headers_of(call, routed, [])
+    if notices:
+        kinds = {notice["kind"]: None for notice in notices}
+        headers.append((b"x-inglenook-notice", ", ".join(kinds).encode()))
+    return headers

@@ -6,6 +6,7 @@ from typing import Any
 import orjson
 from msgspec import Struct, field
 
+from inglenook.gateway.faces.sealing import sealed
 from inglenook.kit.errors import UpstreamFailed
 from inglenook.kit.ids import new_id
 from inglenook.kit.time import now_ms, rfc3339
@@ -68,7 +69,7 @@ class Answer:
                 before.append(self._piece(thinking=event.text))
             case ToolCallDelta():
                 call = self._calls.setdefault(event.index, ["", "", ""])
-                for at, text in enumerate((event.id, event.name, event.arguments)):
+                for at, text in enumerate((sealed(event.id, event.signature), event.name, event.arguments)):
                     call[at] += text
             case Usage():
                 self._usage = event

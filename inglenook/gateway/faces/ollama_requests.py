@@ -6,6 +6,8 @@ import msgspec
 from msgspec import Struct, field
 
 from inglenook.gateway.faces.asking import duration, media_type_of, read_as
+from inglenook.gateway.faces.openai_requests import chosen_tools
+from inglenook.gateway.faces.sealing import tool_call, unsealed
 from inglenook.kit.errors import BadInput
 from inglenook.kit.ids import new_id
 from inglenook.models.calls import (
@@ -21,7 +23,6 @@ from inglenook.models.calls import (
     ResponseFormat,
     Sampling,
     TextPart,
-    ToolCall,
     ToolSpec,
 )
 from inglenook.models.errors import CannotCarry
@@ -38,6 +39,8 @@ _ARRAYS = {"stop"}
 _SAMPLING = _FLOATS | {"top_k", "repeat_last_n"}
 #: Options we know that say nothing about the answer: this server decides them itself.
 _OURS_TO_DECIDE = {"num_keep", "num_batch", "num_gpu", "main_gpu", "num_thread", "draft_num_predict", "use_mmap"}
+#: Fields that `ollama.py` itself looks at.
+_ELSEWHERE = frozenset({"model", "name", "stream", "_debug_render_only"})
 _LEVELS = ("low", "medium", "high", "max")
 _SMALLEST_CONTEXT = 4
 
@@ -68,6 +71,8 @@ class _Common(Struct, kw_only=True):
     truncate: bool | None = None
     logprobs: bool | None = None
     top_logprobs: int | None = None
+    max_tokens: int | None = None
+    max_completion_tokens: int | None = None
 
 
 class _Generate(_Common, kw_only=True):
@@ -114,6 +119,8 @@ class _Tool(Struct):
 class _Chat(_Common, kw_only=True):
     messages: list[_Message] | None = None
     tools: list[_Tool] | None = None
+    tool_choice: str | dict[str, Any] | None = None
+    parallel_tool_calls: bool | None = None
 
 
 class _Embed(Struct, kw_only=True):
@@ -129,6 +136,7 @@ def decode_generate(body: dict[str, Any]) -> Asked:
     """A body of `/api/generate`: the prompt goes through the model's template unless it is raw or has a suffix."""
     read = read_as(body, _Generate)
     options, ignored = read_options(read.options)
+    ignored += _unknown(body, _Generate)
     prompt, images = read.prompt or "", _images(read.images, "images")
     if read.raw and (read.template or read.system or read.context):
         raise BadInput("raw mode does not support template, system, or context")
@@ -166,6 +174,7 @@ def decode_chat(body: dict[str, Any]) -> Asked:
     """A body of `/api/chat`."""
     read = read_as(body, _Chat)
     options, ignored = read_options(read.options)
+    ignored += _unknown(body, _Chat)
     reasoning, needs = _think(read.think)
     messages = [_message(message, index) for index, message in enumerate(read.messages or ())]
     local = _local(options, read.keep_alive, read.truncate)
@@ -175,10 +184,13 @@ def decode_chat(body: dict[str, Any]) -> Asked:
         needs |= {"tools"}
     if any(message.images for message in read.messages or ()):
         needs |= {"vision"}
+    tools = [_tool(tool, index) for index, tool in enumerate(read.tools or ())]
     request = ChatRequest(
         messages=messages,
         sampling=_sampling(options, read),
-        tools=[_tool(tool, index) for index, tool in enumerate(read.tools or ())],
+        tools=tools,
+        tool_choice=_tool_choice(read.tool_choice, tools),
+        parallel_tool_calls=read.parallel_tool_calls,
         response_format=_format(read.format),
         reasoning=reasoning,
         local=local,
@@ -190,6 +202,7 @@ def decode_embed(body: dict[str, Any]) -> Asked:
     """A body of `/api/embed`, or of the older `/api/embeddings` (`prompt`)."""
     read = read_as(body, _Embed)
     options, ignored = read_options(read.options)
+    ignored += _unknown(body, _Embed)
     given = read.prompt if read.input is None else read.input
     inputs = [] if given in (None, "") else [given] if isinstance(given, str) else given
     if not isinstance(inputs, list) or not all(isinstance(text, str) for text in inputs):
@@ -247,6 +260,10 @@ def _sampling(options: dict[str, Any], read: _Common) -> Sampling:
     if top is not None and not 0 <= top <= 20:
         raise BadInput("top_logprobs must be between 0 and 20", field="top_logprobs")
     limit, seed = options.get("num_predict", -1), options.get("seed", -1)
+    for given in (read.max_completion_tokens, read.max_tokens):
+        if given is not None:
+            limit = given
+            break
     return Sampling(
         **{name: options[name] for name in _SAMPLING if name in options},
         stop=options.get("stop", []),
@@ -311,14 +328,14 @@ def _message(message: _Message, index: int) -> Message:
         content=_content(message.content or "", _images(message.images, f"{what}.images")),
         reasoning=message.thinking or None,
         tool_calls=[
-            ToolCall(
-                id=call.id or new_id("call"),
-                name=call.function.name,
-                arguments=msgspec.json.encode(call.function.arguments).decode(),
+            tool_call(
+                call.id or new_id("call"),
+                call.function.name,
+                msgspec.json.encode(call.function.arguments).decode(),
             )
             for call in message.tool_calls or ()
         ],
-        tool_call_id=message.tool_call_id,
+        tool_call_id=unsealed(message.tool_call_id)[0] if message.tool_call_id else None,
         name=message.tool_name,
     )
 
@@ -331,3 +348,21 @@ def _tool(tool: _Tool, index: int) -> ToolSpec:
         description=tool.function.description or "",
         parameters=tool.function.parameters or {},
     )
+
+
+def _tool_choice(value: str | dict[str, Any] | None, tools: list[ToolSpec]) -> str | dict[str, Any] | None:
+    """What Ollama has no word for, in OpenAI's."""
+    if value is None or value in ("none", "auto", "required"):
+        return value
+    function = value.get("function") if isinstance(value, dict) else None
+    name = function.get("name") if isinstance(function, dict) else None
+    if not isinstance(name, str):
+        raise BadInput("tool_choice must be none, auto, required or a function", field="tool_choice")
+    chosen_tools(tools, [name])
+    return {"name": name}
+
+
+def _unknown(body: dict[str, Any], kind: type[Struct]) -> list[str]:
+    """Fields of a body that say nothing here: the protocol takes any."""
+    known = {*kind.__struct_fields__, *_ELSEWHERE}
+    return [name for name, value in body.items() if value is not None and name not in known]

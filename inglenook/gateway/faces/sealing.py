@@ -25,7 +25,7 @@ def unsealed(call_id: str) -> tuple[str, str | None]:
     if not mark:
         return call_id, None
     try:
-        return own, base64.urlsafe_b64decode(seal + "=" * (-len(seal) % 4)).decode()
+        return own, base64.b64decode(seal + "=" * (-len(seal) % 4), b"-_", validate=True).decode()
     except (binascii.Error, UnicodeDecodeError):
         return call_id, None
 
