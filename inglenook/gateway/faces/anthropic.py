@@ -16,7 +16,7 @@ from inglenook.gateway.call import Call
 from inglenook.gateway.faces import anthropic_requests
 from inglenook.gateway.faces.answering import give, never
 from inglenook.gateway.faces.anthropic_answers import Answer, Stream, broken, error_body, render_error
-from inglenook.gateway.faces.asking import asker, flag, json_body, model_named
+from inglenook.gateway.faces.asking import asker, flag, json_body, model_named, wish
 from inglenook.gateway.gateway import Gateway
 from inglenook.gateway.wire.routes import WireRequest, WireResponse, WireRoute
 from inglenook.kit.errors import InglenookError
@@ -96,7 +96,7 @@ def _call(
 ) -> Call:
     stream = flag(body, "stream")
     headers = {name.decode(): request.headers[name].decode("latin-1") for name in _HEADERS if name in request.headers}
-    return Call(
+    call = Call(
         id=f"call_{number}",
         operation=operation,
         model=model_named(body),
@@ -108,6 +108,8 @@ def _call(
         needs=anthropic_requests.needs(body),
         conversation=anthropic_requests.user_of(body),
     )
+    wish(request, call)
+    return call
 
 
 def _counted(events: list[Event]) -> int:

@@ -10,6 +10,7 @@ import msgspec
 import orjson
 
 from inglenook.accounts.principal import CONSOLE, Principal
+from inglenook.gateway.call import Call
 from inglenook.gateway.gateway import Gateway
 from inglenook.gateway.wire.routes import WireRequest
 from inglenook.kit.errors import BadInput
@@ -54,6 +55,23 @@ def asker(gateway: Gateway, request: WireRequest) -> Principal:
         Unauthenticated: nobody we know.
     """
     return inside(request) or gateway.principal(credential(request))
+
+
+def wish(request: WireRequest, call: Call) -> None:
+    """Put into a call what its caller wishes in headers of ours: `x-inglenook-tags` (words, with commas between), by
+    which routes choose, and `x-inglenook-cache` (`use`, `renew` or `off`).
+
+    Raises:
+        BadInput: the second one is something else.
+    """
+    headers = request.headers
+    if (tags := headers.get(b"x-inglenook-tags")) is not None:
+        call.tags = frozenset(tag for part in tags.decode("latin-1").split(",") if (tag := part.strip()))
+    if (cache := headers.get(b"x-inglenook-cache")) is not None:
+        word = cache.decode("latin-1").strip().lower()
+        if word not in ("use", "renew", "off"):
+            raise BadInput(f"x-inglenook-cache must be use, renew or off; got {word!r}")
+        call.cache = word  # type: ignore[assignment]  # one of the three
 
 
 def model_named(body: dict[str, Any]) -> str:

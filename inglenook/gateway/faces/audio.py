@@ -8,7 +8,7 @@ from msgspec import Struct
 from inglenook.gateway.call import Call
 from inglenook.gateway.faces import multipart
 from inglenook.gateway.faces.answering import give, headers_of, never, parted, prelude, raw, relay_stream
-from inglenook.gateway.faces.asking import asker, json_body, model_named, read_as, without_nulls
+from inglenook.gateway.faces.asking import asker, json_body, model_named, read_as, wish, without_nulls
 from inglenook.gateway.faces.audio_answers import FORMATS, TIMED, transcribed
 from inglenook.gateway.faces.openai_answers import broken, render_error
 from inglenook.gateway.gateway import Gateway
@@ -74,6 +74,7 @@ class AudioFace:
             principal=principal,
             source="openai",
         )
+        wish(request, call)
         if stream:
             await give(
                 self._gateway, call, response, whole=lambda _, __, events: raw(events), stream=never, broken=broken
@@ -102,6 +103,7 @@ class AudioFace:
             principal=principal,
             source="openai",
         )
+        wish(request, call)
         events = self._gateway.call(call)
         try:
             routed, _, first = await prelude(events)

@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from inglenook.gateway.call import Call
 from inglenook.gateway.faces.answering import give, never, with_notices
-from inglenook.gateway.faces.asking import asker, flag, json_body, model_named, read_as, without_nulls
+from inglenook.gateway.faces.asking import asker, flag, json_body, model_named, read_as, wish, without_nulls
 from inglenook.gateway.faces.openai_answers import broken, render_error
 from inglenook.gateway.gateway import Gateway
 from inglenook.gateway.wire.routes import WireRequest, WireResponse, WireRoute
@@ -74,6 +74,7 @@ class ImagesFace:
             principal=principal,
             source="openai",
         )
+        wish(request, call)
         await give(self._gateway, call, response, whole=_whole, stream=never, broken=broken)
 
 

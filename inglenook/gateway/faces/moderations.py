@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from inglenook.gateway.call import Call
 from inglenook.gateway.faces.answering import give, never, with_notices
-from inglenook.gateway.faces.asking import asker, json_body, model_named, read_as, without_nulls
+from inglenook.gateway.faces.asking import asker, json_body, model_named, read_as, wish, without_nulls
 from inglenook.gateway.faces.openai_answers import broken, render_error
 from inglenook.gateway.gateway import Gateway
 from inglenook.gateway.wire.routes import WireRequest, WireResponse, WireRoute
@@ -50,6 +50,7 @@ class ModerationsFace:
             principal=principal,
             source="openai",
         )
+        wish(request, call)
 
         def whole(routed: Routed, notices: list[Notice], events: list[Event]) -> bytes:
             results = [result for event in events if type(event) is Verdicts for result in event.results]

@@ -22,7 +22,7 @@ from inglenook.gateway.call import Call
 from inglenook.gateway.errors import NotCapable
 from inglenook.gateway.faces import ollama_listings
 from inglenook.gateway.faces.answering import HeaderList, headers_of
-from inglenook.gateway.faces.asking import credential, inside, json_body
+from inglenook.gateway.faces.asking import credential, inside, json_body, wish
 from inglenook.gateway.faces.ollama_answers import Answer, Clock, unit
 from inglenook.gateway.faces.ollama_requests import Asked, decode_chat, decode_embed, decode_generate
 from inglenook.gateway.gateway import Gateway
@@ -160,24 +160,31 @@ class OllamaFace:
         body = await json_body(request)
         if not body.get("model"):
             raise ModelNotFound("model '' not found", field="model")
-        await self._talk(principal, body, decode_generate(body), response, what="generate")
+        await self._talk(request, principal, body, decode_generate(body), response, what="generate")
 
     async def _chat(self, request: WireRequest, response: WireResponse) -> None:
         principal = self._principal(request)
         body = await json_body(request)
         if not body.get("model"):
             raise BadInput("model is required", field="model")
-        await self._talk(principal, body, decode_chat(body), response, what="chat")
+        await self._talk(request, principal, body, decode_chat(body), response, what="chat")
 
     async def _talk(
-        self, principal: Principal, body: dict[str, Any], asked: Asked, response: WireResponse, *, what: str
+        self,
+        request: WireRequest,
+        principal: Principal,
+        body: dict[str, Any],
+        asked: Asked,
+        response: WireResponse,
+        *,
+        what: str,
     ) -> None:
         clock = Clock()
         if body.get("_debug_render_only") is True:
             await self._render(principal, body, asked, response)
             return
         streamed = body.get("stream") is not False and not asked.empty
-        call = _call(principal, body, asked, streamed)
+        call = _call(request, principal, body, asked, streamed)
         async with aclosing(self._events(call, what)) as events:
             routed, notices, first = await _prelude(events, asked, clock)
             answer = Answer(
@@ -223,7 +230,7 @@ class OllamaFace:
     async def _embed(self, request: WireRequest, response: WireResponse) -> None:
         began = time.perf_counter_ns()
         principal, body = self._principal(request), await json_body(request)
-        embedded = await self._vectors(principal, body)
+        embedded = await self._vectors(request, principal, body)
         found: dict[str, Any] = {
             "model": body["model"],
             "embeddings": [unit(vector) for vector in embedded.vectors],
@@ -237,15 +244,15 @@ class OllamaFace:
 
     async def _embeddings(self, request: WireRequest, response: WireResponse) -> None:
         principal, body = self._principal(request), await json_body(request)
-        embedded = await self._vectors(principal, body)
+        embedded = await self._vectors(request, principal, body)
         found = {"embedding": embedded.vectors[0] if embedded.vectors else []}
         response.send(200, orjson.dumps(found), _JSON, embedded.headers)
 
-    async def _vectors(self, principal: Principal, body: dict[str, Any]) -> "_Embedded":
+    async def _vectors(self, request: WireRequest, principal: Principal, body: dict[str, Any]) -> "_Embedded":
         if not body.get("model"):
             raise BadInput("model is required", field="model")
         asked = decode_embed(body)
-        call = _call(principal, body, asked, False)
+        call = _call(request, principal, body, asked, False)
         embedded = _Embedded(notices=_ignored(asked))
         async with aclosing(self._events(call, "embeddings")) as events:
             async for event in events:
@@ -282,11 +289,11 @@ class _Embedded(Struct):
     headers: HeaderList = field(default_factory=list)
 
 
-def _call(principal: Principal, body: dict[str, Any], asked: Asked, streamed: bool) -> Call:
+def _call(request: WireRequest, principal: Principal, body: dict[str, Any], asked: Asked, streamed: bool) -> Call:
     model = body["model"]
     if not isinstance(model, str):
         raise BadInput("model must be a string", field="model")
-    return Call(
+    call = Call(
         operation=asked.operation,
         model=model,
         decode=lambda: asked.request,
@@ -295,6 +302,8 @@ def _call(principal: Principal, body: dict[str, Any], asked: Asked, streamed: bo
         source="ollama",
         needs=asked.needs,
     )
+    wish(request, call)
+    return call
 
 
 async def _prelude(

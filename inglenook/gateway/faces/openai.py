@@ -12,7 +12,7 @@ from inglenook.accounts.principal import Principal
 from inglenook.gateway.call import Call
 from inglenook.gateway.faces import openai_requests
 from inglenook.gateway.faces.answering import give
-from inglenook.gateway.faces.asking import asker, flag, json_body, model_named
+from inglenook.gateway.faces.asking import asker, flag, json_body, model_named, wish
 from inglenook.gateway.faces.openai_answers import (
     Answer,
     ChatStream,
@@ -54,7 +54,7 @@ class OpenAIFace:
         needs = openai_requests.chat_needs(body)
         call = _call(principal, body, Operation.CHAT, "openai.chat", openai_requests.decode_chat, needs)
         logprobs = body.get("logprobs") is True
-        await self._answer(call, body, response, "chatcmpl-", ChatStream, Whole.chat, logprobs)
+        await self._answer(request, call, body, response, "chatcmpl-", ChatStream, Whole.chat, logprobs)
 
     async def _complete(self, request: WireRequest, response: WireResponse) -> None:
         principal = asker(self._gateway, request)
@@ -64,7 +64,7 @@ class OpenAIFace:
             principal, body, Operation.COMPLETION, "openai.completions", openai_requests.decode_completion, needs
         )
         logprobs = body.get("logprobs") is not None
-        await self._answer(call, body, response, "cmpl-", CompletionStream, Whole.completion, logprobs)
+        await self._answer(request, call, body, response, "cmpl-", CompletionStream, Whole.completion, logprobs)
 
     async def _embed(self, request: WireRequest, response: WireResponse) -> None:
         principal = asker(self._gateway, request)
@@ -72,10 +72,11 @@ class OpenAIFace:
         call = _call(principal, body, Operation.EMBEDDING, "openai.embeddings", openai_requests.decode_embedding, _NONE)
         call.stream = False
         encoding = body.get("encoding_format") or "float"
-        await self._answer(call, body, response, "", Stream, lambda whole: whole.embeddings(encoding), False)
+        await self._answer(request, call, body, response, "", Stream, lambda whole: whole.embeddings(encoding), False)
 
     async def _answer(
         self,
+        request: WireRequest,
         call: Call,
         body: dict[str, Any],
         response: WireResponse,
@@ -84,6 +85,7 @@ class OpenAIFace:
         render: Callable[[Whole], bytes],
         logprobs: bool,
     ) -> None:
+        wish(request, call)
         include_usage = _include_usage(body)
 
         def answer(routed: Routed, notices: list[Notice]) -> Answer:

@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from inglenook.gateway.call import Call
 from inglenook.gateway.faces.answering import give, never, with_notices
-from inglenook.gateway.faces.asking import asker, duration, json_body, model_named, read_as, without_nulls
+from inglenook.gateway.faces.asking import asker, duration, json_body, model_named, read_as, wish, without_nulls
 from inglenook.gateway.faces.openai_answers import broken, render_error
 from inglenook.gateway.gateway import Gateway
 from inglenook.gateway.wire.routes import WireRequest, WireResponse, WireRoute
@@ -68,6 +68,7 @@ class RerankFace:
             principal=principal,
             source="rerank",
         )
+        wish(request, call)
         await give(
             self._gateway,
             call,

@@ -14,7 +14,7 @@ from inglenook.gateway.call import Call
 from inglenook.gateway.errors import PreviousResponseNotFound
 from inglenook.gateway.faces import responses_requests, responses_tools
 from inglenook.gateway.faces.answering import JSON, give, headers_of, parted
-from inglenook.gateway.faces.asking import asker, flag, json_body, model_named, without_nulls
+from inglenook.gateway.faces.asking import asker, flag, json_body, model_named, wish, without_nulls
 from inglenook.gateway.faces.openai_answers import render_error
 from inglenook.gateway.faces.responses_answers import Answer, Stream, Wanted
 from inglenook.gateway.faces.responses_items import is_sealed_here
@@ -67,6 +67,7 @@ class ResponsesFace:
         if not items and body.get("prompt") is None:
             raise BadInput("input: text or at least one item is required", field="input")
         turn = Turn(self._kept, principal, body, given, items, keeps=keeps)
+        wish(request, turn.call)
         await give(
             self._gateway,
             turn.call,
@@ -99,6 +100,7 @@ class ResponsesFace:
         given = responses_requests.items_of(body.get("input", []))
         items = [*await self._history(principal, body), *given]
         call = _call(principal, body, items, Operation.COUNT, f"resp_{new_id('resp')[5:]}")
+        wish(request, call)
         routed, notices, events = parted(await self._gateway.whole(call))
         count = sum(event.input for event in events if type(event) is Usage)
         found = {"object": "response.input_tokens", "input_tokens": count}

@@ -139,7 +139,7 @@ def fitted(profile: Profile, model: str, file: str) -> Profile:
 class Guess(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a model can, going by its name alone."""
 
-    capabilities: frozenset[str] = frozenset({"completion", "tools", "vision", "thinking", "insert"})
+    capabilities: frozenset[str] = frozenset({"completion", "tools", "vision", "audio", "files", "thinking", "insert"})
 
 
 def guess(model: str) -> frozenset[str]:

@@ -8,8 +8,10 @@ from typing import Any
 import httpx
 import pytest
 
+from inglenook.gateway.call import Call, Exchange
 from inglenook.gateway.faces.ollama import OllamaFace
 from inglenook.gateway.faces.registry import routes
+from inglenook.gateway.steps.base import Step
 from inglenook.kit.config import Settings
 from inglenook.models.calls import ChatRequest, ImagePart, Message, TextPart, Thought, ToolCall
 from inglenook.models.engine.service import Engine
@@ -170,6 +172,23 @@ async def test_every_answer_says_who_gave_it_and_why(client: httpx.AsyncClient, 
     assert response.headers["x-inglenook-route"] == "named"
     (entry,) = await desk.ledger.entries()
     assert response.headers["x-request-id"] == entry.call_id
+
+
+@faces()
+async def test_wishes_come_by_headers(client: httpx.AsyncClient, desk: Desk, face: Face) -> None:
+    calls: list[Call] = []
+
+    class Noting(Step):
+        def open(self, exchange: Exchange) -> None:
+            calls.append(exchange.call)
+
+    desk.gateway.steps = (Noting(), *desk.gateway.steps)
+    client.headers.update({"x-inglenook-tags": "batch, night ,", "x-inglenook-cache": "Renew"})
+    await ask(client, face, "thinker", False)
+    assert [(call.tags, call.cache) for call in calls] == [(frozenset({"batch", "night"}), "renew")]
+    client.headers["x-inglenook-cache"] = "maybe"
+    response = await client.post(face.path, json={**face.body("thinker"), "stream": True})
+    assert (response.status_code, "x-inglenook-cache" in response.text) == (400, True)
 
 
 @faces()
