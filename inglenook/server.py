@@ -30,6 +30,7 @@ from inglenook.accounts.permissions import public
 from inglenook.accounts.service import Accounts
 from inglenook.chat.api import router as chat_router
 from inglenook.chat.service import Chat
+from inglenook.gateway.answers.service import Answers
 from inglenook.gateway.budgets.api import router as limits_router
 from inglenook.gateway.faces import ollama_blobs, registry
 from inglenook.gateway.faces.ollama import OllamaFace
@@ -66,7 +67,7 @@ from inglenook.runs.api import router as runs_router
 from inglenook.runs.service import Runs
 from inglenook.status import router as status_router
 from inglenook.store.blobs import Blobs
-from inglenook.store.database import Store
+from inglenook.store.database import Store, after_commit
 from inglenook.store.lock import DataLock
 from inglenook.store.secrets import Secrets
 from inglenook.store.socket import control_path
@@ -113,6 +114,7 @@ class House:
     catalogue: Catalogue
     ledger: Ledger
     routes: Routes
+    answers: Answers
     gateway: Gateway
     kept: Responses
     chat: Chat
@@ -158,7 +160,12 @@ async def open_house(settings: Settings, *, take_over: bool = True) -> AsyncIter
         routes = Routes(store, catalogue, LiveRoutes(catalogue))
         await routes.start()
         stack.push_async_callback(routes.stop)
-        gateway = Gateway(accounts, catalogue, ledger, routes.live)
+        answers = Answers(settings.data / "answers.db")
+        await answers.start()
+        stack.push_async_callback(answers.stop)
+        routes.live.on_change(lambda: answers.keep_only(routes.keeping()))
+        accounts.on_user_deleted(lambda session, user_id: after_commit(session, lambda: answers.forget_owner(user_id)))
+        gateway = Gateway(accounts, catalogue, ledger, routes.live, answers)
         await gateway.start()
         stack.push_async_callback(gateway.stop)
         pruner = Pruner(ledger, gateway.keeping)
@@ -184,6 +191,7 @@ async def open_house(settings: Settings, *, take_over: bool = True) -> AsyncIter
             catalogue=catalogue,
             ledger=ledger,
             routes=routes,
+            answers=answers,
             gateway=gateway,
             kept=kept,
             chat=chat,

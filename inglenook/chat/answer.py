@@ -115,6 +115,7 @@ class ChatAnswer:
             decode=lambda: _request(task),
             tailored=lambda entry: _request(task, entry),
             conversation=run.input["conversation_id"],
+            cache="off",  # a person who asks again wants another answer
             principal=run.actor,
             source="chat",
             run_id=run.run_id,

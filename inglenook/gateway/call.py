@@ -127,7 +127,9 @@ class Exchange(Struct, kw_only=True):
         reservations: What the `budget` step holds for the call until it is settled.
         answer: The whole answer, when it is there already and nobody need be asked. Steps that hold something for a
             call (`budget`) then hold nothing.
-        kept: Where the events of the answer gather, if somebody wants them when it is whole.
+        kept: Where the events of the answer gather, if somebody wants them when it is whole; None in the end if it is
+            not.
+        cache_key: What the answer is kept under, if it may be.
         prompt_tokens: Our own count of the prompt, -1 until somebody needs it (`estimate.prompt_tokens`).
         answer_cap: Tokens an answer may have whose caller set no limit, where a budget affords no more; None: as many
             as the model likes.
@@ -152,6 +154,7 @@ class Exchange(Struct, kw_only=True):
     reservations: Any = None
     answer: list[Event] | None = None
     kept: list[Event] | None = None
+    cache_key: bytes | None = None
     prompt_tokens: int = -1
     answer_cap: int | None = None
     cost: int | None = None

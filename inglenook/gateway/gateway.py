@@ -11,6 +11,7 @@ from msgspec import structs
 from inglenook.accounts.principal import Principal
 from inglenook.accounts.service import Accounts
 from inglenook.gateway import estimate
+from inglenook.gateway.answers.service import Answers
 from inglenook.gateway.budgets.cap import hold
 from inglenook.gateway.call import Call, Candidate, Exchange, Outcome
 from inglenook.gateway.ledger import Ledger
@@ -18,6 +19,7 @@ from inglenook.gateway.money import Money
 from inglenook.gateway.routing.live import LiveRoutes
 from inglenook.gateway.steps.base import Step
 from inglenook.gateway.steps.budget import Budget
+from inglenook.gateway.steps.cache import Cache
 from inglenook.gateway.steps.key import Key
 from inglenook.gateway.steps.limits import Limits
 from inglenook.gateway.steps.meter import Meter
@@ -65,12 +67,14 @@ class Gateway:
         catalogue: Catalogue,
         ledger: Ledger,
         routes: LiveRoutes | None = None,
+        answers: Answers | None = None,
         *,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         """
         Args:
             routes: The routes there are; None: none.
+            answers: Where answers are kept for routes that say so; None: in memory.
             sleep: How to wait before a target is asked again.
         """
         self.sleep = sleep
@@ -85,7 +89,8 @@ class Gateway:
         self.ledger = ledger
         meter = Meter(ledger, self.money, accounts.settings)
         self.keeping = meter.keeping
-        self.steps: tuple[Step, ...] = (self.observe, self._key, self.limits, self._route, self.budget, meter)
+        cache = Cache(routes, answers or Answers())
+        self.steps: tuple[Step, ...] = (self.observe, self._key, self.limits, self._route, cache, self.budget, meter)
         #: The calls under way, by id: for whoever wants to see what runs now.
         self.running: dict[str, Exchange] = {}
         self.watching = tuple(step.event for step in self.steps if step.watches)
@@ -202,11 +207,12 @@ class Passage:
     """One call's way: in by `open`, to a target by `begin` or `relay`, `see` for each event, out by `close`, which
     settles it."""
 
-    __slots__ = ("_asked", "_asked_at", "_first_ms", "_gateway", "_opened", "_outcome", "_whole", "exchange")
+    __slots__ = ("_asked", "_asked_at", "_ended", "_first_ms", "_gateway", "_opened", "_outcome", "_whole", "exchange")
 
     def __init__(self, gateway: Gateway, call: Call) -> None:
         self._gateway = gateway
         self._opened = 0
+        self._ended = False
         self._outcome = _CANCELLED
         self._whole = False
         self._asked: Candidate | None = None
@@ -308,6 +314,7 @@ class Passage:
             name = self.exchange.target.name
             raise UpstreamFailed(f"the provider of '{name}' ended its answer before it was whole; try again")
         self._outcome = _FINISHED
+        self._ended = True
 
     def broke(self, error: BaseException) -> None:
         """Something was raised: a failure, unless it only says that the caller went away."""
@@ -324,6 +331,8 @@ class Passage:
         self._gateway.running.pop(exchange.call.id, None)
         if self._asked is not None:
             self._leave(self._outcome.error)
+        if not self._ended:
+            exchange.kept = None
         for at in range(self._opened - 1, -1, -1):
             step = self._gateway.steps[at]
             try:

@@ -15,6 +15,7 @@ from inglenook.accounts.principal import CONSOLE, Principal, Role
 from inglenook.accounts.service import Accounts
 from inglenook.accounts.tables import Grant
 from inglenook.accounts.users import add_user
+from inglenook.gateway.answers.service import Answers
 from inglenook.gateway.gateway import Gateway
 from inglenook.gateway.kept.service import Responses
 from inglenook.gateway.ledger import Ledger
@@ -123,6 +124,7 @@ async def open_desk(
     settings: dict[str, Any] | None = None,
     *,
     targets: Targets | None = None,
+    answers: Answers | None = None,
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
 ) -> AsyncIterator[Desk]:
     """Everything from the key to the ledger; `key` is a member's.
@@ -130,6 +132,7 @@ async def open_desk(
     Args:
         settings: Of the fake provider.
         targets: With a test's own clock and draws.
+        answers: Where answers are kept; by default in memory.
         sleep: How to wait before a target is asked again.
     """
     store = Store.open(Store.sqlite_url(folder / "main.db"))
@@ -148,7 +151,7 @@ async def open_desk(
         shelf = Shelf()
         await shelf.put(fake, "fake")
         routes = LiveRoutes(shelf, targets)
-        gateway = Gateway(accounts, shelf, ledger, routes, sleep=sleep)
+        gateway = Gateway(accounts, shelf, ledger, routes, answers, sleep=sleep)
         kept = Responses(store, accounts.settings)
         yield Desk(store, accounts, shelf, ledger, routes, gateway, kept, fake, key, principal)
         await gateway.stop()

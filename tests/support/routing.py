@@ -38,6 +38,10 @@ class Clock:
     def __call__(self) -> float:
         return self.now
 
+    def ms(self) -> int:
+        """The same in milliseconds since some epoch."""
+        return int(self.now * 1000)
+
     async def sleep(self, seconds: float) -> None:
         """Let time pass, and others run."""
         self.slept.append(seconds)

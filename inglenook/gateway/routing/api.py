@@ -3,10 +3,12 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request
+from msgspec import structs
 
 from inglenook.accounts.permissions import needs
 from inglenook.accounts.principal import Principal, Verb
 from inglenook.accounts.service import Accounts
+from inglenook.gateway.answers.service import Answers
 from inglenook.gateway.gateway import Gateway
 from inglenook.gateway.routing import definition as definitions
 from inglenook.gateway.routing import schemas
@@ -35,6 +37,12 @@ def _accounts(request: Request) -> Accounts:
     return accounts
 
 
+def _answers(request: Request) -> Answers:
+    answers: Answers = request.app.state.answers
+    return answers
+
+
+TheAnswers = Annotated[Answers, Depends(_answers)]
 TheRoutes = Annotated[Routes, Depends(_routes)]
 TheGateway = Annotated[Gateway, Depends(_gateway)]
 TheAccounts = Annotated[Accounts, Depends(_accounts)]
@@ -89,6 +97,19 @@ async def explain_call(
 async def list_health(_: Reads, routes: TheRoutes) -> list[schemas.TargetHealth]:
     """How the targets of all routes are now: busy, quick, resting."""
     return health_info(routes.live)
+
+
+@router.get("/cache")
+async def read_cache(_: Reads, answers: TheAnswers) -> schemas.CacheInfo:
+    """How the cache of whole answers does."""
+    return schemas.CacheInfo(**structs.asdict(answers.stats()))
+
+
+@router.delete("/{route_id}/cache")
+async def clear_cache(route_id: str, principal: Manages, routes: TheRoutes, answers: TheAnswers) -> schemas.Forgotten:
+    """Forget every answer that is kept for a route."""
+    await routes.record_cleared(principal, route_id)
+    return schemas.Forgotten(answers=answers.forget_route(route_id))
 
 
 @router.get("/{route_id}")

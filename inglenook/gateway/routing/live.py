@@ -36,6 +36,7 @@ class LiveRoutes:
         self._facts: dict[str, RouteFacts] = {}
         self._folded: dict[str, str] = {}
         self._compiled: dict[str, LiveRoute] = {}
+        self._listeners: list[Callable[[], None]] = []
         catalogue.on_change(self._forget)
 
     def show(self, version: int, routes: Iterable[RouteFacts]) -> None:
@@ -46,6 +47,12 @@ class LiveRoutes:
         self._facts = {facts.name: facts for facts in routes}
         self._folded = {facts.name.lower(): facts.name for facts in self._facts.values()}
         self._forget()
+        for listener in self._listeners:
+            listener()
+
+    def on_change(self, listener: Callable[[], None]) -> None:
+        """Call `listener()` after every change of the routes. It must not raise."""
+        self._listeners.append(listener)
 
     def all(self) -> list[RouteFacts]:
         """Every route in the order of the list, also those that are switched off."""

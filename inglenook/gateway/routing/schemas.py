@@ -222,3 +222,21 @@ class TargetHealth(BaseModel):
     streamed_ms: float
     whole_ms: float
     keys: list[KeyHealth]
+
+
+class CacheInfo(BaseModel):
+    """How the cache of whole answers does: answers and bytes kept, of those in memory, and since the start how many
+    calls were answered from it (`hits`) or had to be asked (`misses`), of routes that keep answers."""
+
+    answers: int
+    size: int
+    in_memory: int
+    memory: int
+    hits: int
+    misses: int
+
+
+class Forgotten(BaseModel):
+    """How many kept answers are gone."""
+
+    answers: int

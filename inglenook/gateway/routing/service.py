@@ -64,6 +64,10 @@ class Routes:
         """The routes that can be asked, as models."""
         return self.live.entries()
 
+    def keeping(self) -> frozenset[str]:
+        """Ids of the routes whose answers are kept."""
+        return frozenset(facts.id for facts in self.live.all() if facts.definition.cache is not None)
+
     def get(self, route_id: str) -> RouteFacts:
         """One route.
 
@@ -194,6 +198,15 @@ class Routes:
             audit.record(session, actor, "route.deleted", Thing("route", row.id), name=row.name)
 
         await self._write(write)
+
+    async def record_cleared(self, actor: Principal, route_id: str) -> None:
+        """Write down that somebody has a route's kept answers forgotten.
+
+        Raises:
+            NotFound: there is no such route.
+        """
+        thing = Thing("route", self.get(route_id).id)
+        await self._store.write(lambda session: audit.record(session, actor, "route.cache_cleared", thing))
 
     # ------------------------------------------------------------------------------------------- internals
 

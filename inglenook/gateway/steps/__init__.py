@@ -1,1 +1,1 @@
-"""What every call passes, in order: key, limits, route, budget, meter. One concern, one file."""
+"""What every call passes, in order: key, limits, route, cache, budget, meter. One concern, one file."""

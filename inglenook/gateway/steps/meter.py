@@ -140,7 +140,7 @@ class Meter(Step):
         call, principal, target = exchange.call, exchange.principal, exchange.target
         assert principal is not None
         first = exchange.first_event_at
-        cost = exchange.cost = self._money.charged(target.prices, usage)
+        cost = exchange.cost = 0 if exchange.replayed else self._money.charged(target.prices, usage)
         error = outcome.error
         self._ledger.record(
             Record(

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from inglenook.gateway.answers.service import Answers
 from inglenook.gateway.call import Call
 from inglenook.gateway.routing.compiled import RouteFacts
 from inglenook.gateway.routing.targets import Targets
@@ -22,6 +23,7 @@ class Board:
 
     desk: Desk
     clock: Clock
+    answers: Answers
 
     def models(self, *actors: Actor, **facts: Any) -> None:
         """Put a model on the shelf for each actor, under its name."""
@@ -66,5 +68,8 @@ def clock() -> Clock:
 @pytest.fixture
 async def board(tmp_path: Path, clock: Clock) -> AsyncIterator[Board]:
     targets = Targets(clock, Random(11).random)
-    async with open_desk(tmp_path, targets=targets, sleep=clock.sleep) as desk:
-        yield Board(desk, clock)
+    answers = Answers(tmp_path / "answers.db", now=clock.ms)
+    await answers.start()
+    async with open_desk(tmp_path, targets=targets, answers=answers, sleep=clock.sleep) as desk:
+        yield Board(desk, clock, answers)
+    await answers.stop()

@@ -903,6 +903,26 @@ export interface paths {
         patch: operations["change_route_api_v1_routes__route_id__patch"];
         trace?: never;
     };
+    "/api/v1/routes/{route_id}/cache": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Clear Cache
+         * @description Forget every answer that is kept for a route.
+         */
+        delete: operations["clear_cache_api_v1_routes__route_id__cache_delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/routes/{route_id}/targets": {
         parameters: {
             query?: never;
@@ -916,6 +936,26 @@ export interface paths {
          * @description Change a route's targets, or only their order.
          */
         put: operations["set_targets_api_v1_routes__route_id__targets_put"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/routes/cache": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read Cache
+         * @description How the cache of whole answers does.
+         */
+        get: operations["read_cache_api_v1_routes_cache_get"];
+        put?: never;
         post?: never;
         delete?: never;
         options?: never;
@@ -1504,6 +1544,25 @@ export interface components {
             started_at: number;
         };
         /**
+         * CacheInfo
+         * @description How the cache of whole answers does: answers and bytes kept, of those in memory, and since the start how many
+         *     calls were answered from it (`hits`) or had to be asked (`misses`), of routes that keep answers.
+         */
+        CacheInfo: {
+            /** Answers */
+            answers: number;
+            /** Hits */
+            hits: number;
+            /** In Memory */
+            in_memory: number;
+            /** Memory */
+            memory: number;
+            /** Misses */
+            misses: number;
+            /** Size */
+            size: number;
+        };
+        /**
          * ChatDefaults
          * @description What a new conversation would use; `model` is null while there is no chat model.
          */
@@ -1751,6 +1810,14 @@ export interface components {
             route: string | null;
             /** Strategy */
             strategy: string | null;
+        };
+        /**
+         * Forgotten
+         * @description How many kept answers are gone.
+         */
+        Forgotten: {
+            /** Answers */
+            answers: number;
         };
         /**
          * GrantInfo
@@ -5489,6 +5556,37 @@ export interface operations {
             };
         };
     };
+    clear_cache_api_v1_routes__route_id__cache_delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                route_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Forgotten"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
     set_targets_api_v1_routes__route_id__targets_put: {
         parameters: {
             query?: never;
@@ -5520,6 +5618,26 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    read_cache_api_v1_routes_cache_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CacheInfo"];
                 };
             };
         };
