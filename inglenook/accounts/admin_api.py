@@ -112,12 +112,12 @@ async def list_groups(principal: ReadsSomeGroups, accounts: TheAccounts) -> list
 @router.post("/groups", status_code=201)
 async def make_group(body: NewGroupRequest, principal: ManagesGroups, accounts: TheAccounts) -> GroupInfo:
     """Make a group."""
-    return _group(await accounts.groups.create(principal, body.name, members=body.members))
+    return _group(await accounts.groups.create(principal, body.name, members=body.members, tags=body.tags))
 
 
 @router.patch("/groups/{group_id}")
 async def change_group(group_id: str, body: GroupPatch, principal: ManagesGroups, accounts: TheAccounts) -> GroupInfo:
-    """Change a group's name or members."""
+    """Change a group's name, members or tags."""
     return _group(await accounts.groups.change(principal, group_id, body.changes()))
 
 
@@ -184,7 +184,7 @@ def new_key(made: Secret) -> NewKey:
 
 def key_fields(body: NewKeyRequest) -> dict[str, Any]:
     """What a key to make has besides its name."""
-    return {"expires_at": body.expires_at, "models": body.models}
+    return {"expires_at": body.expires_at, "models": body.models, "tags": body.tags}
 
 
 def no_key_makes_keys(principal: Principal) -> None:
@@ -205,4 +205,10 @@ def _user(accounts: Accounts, user: User) -> UserInfo:
 
 
 def _group(group: GroupFacts) -> GroupInfo:
-    return GroupInfo(id=group.id, name=group.name, members=sorted(group.members), created_at=group.created_at)
+    return GroupInfo(
+        id=group.id,
+        name=group.name,
+        members=sorted(group.members),
+        tags=sorted(group.tags),
+        created_at=group.created_at,
+    )

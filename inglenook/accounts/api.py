@@ -134,7 +134,7 @@ async def make_key(
 async def change_key(
     key_id: str, body: KeyPatch, principal: Annotated[Principal, needs(Verb.EDIT, "key")], accounts: TheAccounts
 ) -> KeyInfo:
-    """Change a key's name, expiry or allowed models."""
+    """Change a key's name, expiry, allowed models or tags."""
     no_key_makes_keys(principal)
     return KeyInfo.model_validate(await accounts.keys.change(principal, key_id, body.changes()))
 

@@ -1,5 +1,6 @@
 """Groups of users. A group is a team where it pays for what its members and its own keys use."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import delete, select
@@ -28,11 +29,12 @@ class Groups:
         """All groups, oldest first."""
         return sorted(self._live.now.groups.values(), key=lambda group: group.id)
 
-    async def create(self, actor: Principal, name: str, *, members: list[str]) -> GroupFacts:
+    async def create(self, actor: Principal, name: str, *, members: list[str], tags: Sequence[str] = ()) -> GroupFacts:
         """Make a group.
 
         Args:
             members: Ids of users.
+            tags: What is on every call of theirs, for the conditions of routes.
 
         Raises:
             NameTaken: there is a group of that name.
@@ -40,7 +42,7 @@ class Groups:
         """
 
         def write(session: Session) -> str:
-            group = Group(id=new_id("grp"), created_at=now_ms())
+            group = Group(id=new_id("grp"), tags=sorted(set(tags)), created_at=now_ms())
             _rename(session, group, name)
             session.add(group)
             session.flush()
@@ -52,7 +54,7 @@ class Groups:
         return self._live.now.groups[group_id]
 
     async def change(self, actor: Principal, group_id: str, changes: dict[str, Any]) -> GroupFacts:
-        """Change `name` or `members` (the whole list).
+        """Change `name`, `members` or `tags` (the whole lists).
 
         Raises:
             NotFound: there is no such group, or one of the members does not exist.
@@ -64,6 +66,8 @@ class Groups:
             for field, value in changes.items():
                 if field == "name":
                     _rename(session, group, value)
+                elif field == "tags":
+                    group.tags = sorted(set(value))
                 else:
                     _set_members(session, group_id, value)
             audit.record(session, actor, "group.changed", Thing("group", group_id), **changes)

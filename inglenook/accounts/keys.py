@@ -74,11 +74,13 @@ class Keys:
         *,
         expires_at: int | None = None,
         models: Sequence[str] | None = None,
+        tags: Sequence[str] = (),
     ) -> Secret:
         """Make a key that acts as a user, or as a group. The caller has seen to it that `actor` may.
 
         Args:
             models: The public names it may call; None: all that its owner may.
+            tags: What is on every call made with it, for the conditions of routes.
 
         Raises:
             NotFound: there is no such user or group.
@@ -96,6 +98,7 @@ class Keys:
                 group_id=owner_id if isinstance(owner, Group) else None,
                 name=name,
                 models=_names(models),
+                tags=sorted(set(tags)),
                 created_at=now_ms(),
                 expires_at=expires_at,
             )
@@ -107,7 +110,7 @@ class Keys:
         return Secret(await self._live.write(write), secret)
 
     async def change(self, actor: Principal, key_id: str, changes: dict[str, Any]) -> ApiKey:
-        """Change `name`, `expires_at` or `models`.
+        """Change `name`, `expires_at`, `models` or `tags`.
 
         Raises:
             NotFound: there is no such key, or the actor may not know of it.
@@ -119,7 +122,7 @@ class Keys:
         def write(session: Session) -> ApiKey:
             key = self._managed(session, actor, key_id)
             for name, value in changes.items():
-                setattr(key, name, _names(value) if name == "models" else value)
+                setattr(key, name, _names(value) if name in ("models", "tags") else value)
             audit.record(session, actor, "key.changed", Thing("key", key.id), **_whose(key), **changes)
             return key
 

@@ -23,6 +23,7 @@ class Principal(Struct, frozen=True, kw_only=True):
         key_id: The API key used, if one was.
         team_id: The group that pays, if one does.
         models: The public names of models and routes the key may call; None: all that its owner may.
+        tags: Of the key and of the user's groups: what routes may ask of every call.
     """
 
     user_id: str
@@ -32,6 +33,7 @@ class Principal(Struct, frozen=True, kw_only=True):
     key_id: str | None = None
     team_id: str | None = None
     models: frozenset[str] | None = None
+    tags: frozenset[str] = frozenset()
 
     @property
     def is_team(self) -> bool:

@@ -122,7 +122,8 @@ class KeyInfo(_Output):
     """An API key, without the key; `prefix` is how it begins.
 
     It belongs to a user or to a group. `models` are the public names of models and routes it may call; null: all that
-    its owner may. `former_until` says until when the secret it had before it was rotated holds.
+    its owner may. `tags` are on every call made with it, for the conditions of routes. `former_until` says until when
+    the secret it had before it was rotated holds.
     """
 
     id: str
@@ -131,6 +132,7 @@ class KeyInfo(_Output):
     name: str
     prefix: str
     models: list[str] | None
+    tags: list[str]
     created_at: int
     expires_at: int | None
     last_used_at: int | None
@@ -142,6 +144,12 @@ ModelNames = Annotated[
     list[Annotated[str, StringConstraints(min_length=1, max_length=200), _Printable]], Field(max_length=1000)
 ]
 
+#: Words that routes ask for.
+Tags = Annotated[
+    list[Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^[^,]{1,80}$"), _Printable]],
+    Field(max_length=50),
+]
+
 
 class NewKeyRequest(_Input):
     """A key to make; without `expires_at` it holds until it is revoked, without `models` for all its owner may use."""
@@ -149,6 +157,7 @@ class NewKeyRequest(_Input):
     name: DisplayName
     expires_at: int | None = None
     models: ModelNames | None = None
+    tags: Tags = []
 
 
 class KeyPatch(_Patch):
@@ -157,6 +166,7 @@ class KeyPatch(_Patch):
     name: DisplayName | None = None
     expires_at: int | None = None
     models: ModelNames | None = None
+    tags: Tags | None = None
 
     @classmethod
     def _nullable(cls) -> set[str]:
@@ -226,11 +236,12 @@ class UserPatch(_Patch):
 
 
 class GroupInfo(BaseModel):
-    """A group; `members` are ids of users."""
+    """A group; `members` are ids of users, `tags` are on every call of theirs, for the conditions of routes."""
 
     id: str
     name: str
     members: list[str]
+    tags: list[str]
     created_at: int
 
 
@@ -239,13 +250,15 @@ class NewGroupRequest(_Input):
 
     name: GroupTitle
     members: list[UserId] = []
+    tags: Tags = []
 
 
 class GroupPatch(_Patch):
-    """Changes of a group; `members` is the whole new list."""
+    """Changes of a group; `members` and `tags` are the whole new lists."""
 
     name: GroupTitle | None = None
     members: list[UserId] | None = None
+    tags: Tags | None = None
 
 
 class NewGrantRequest(_Input):

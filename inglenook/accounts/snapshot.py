@@ -36,7 +36,8 @@ _NEVER = 1 << 62
 
 
 class UserFacts(Struct, frozen=True, kw_only=True):
-    """A user as permissions and requests need it. `team_id` is the group that pays (`_team`)."""
+    """A user as permissions and requests need it. `team_id` is the group that pays (`_team`); `tags` are those of all
+    of its groups."""
 
     id: str
     name: str
@@ -49,6 +50,7 @@ class UserFacts(Struct, frozen=True, kw_only=True):
     created_at: int
     email: str | None
     team_id: str | None
+    tags: frozenset[str] = frozenset()
 
 
 class GroupFacts(Struct, frozen=True, kw_only=True):
@@ -58,6 +60,7 @@ class GroupFacts(Struct, frozen=True, kw_only=True):
     name: str
     members: frozenset[str]
     created_at: int
+    tags: frozenset[str] = frozenset()
 
 
 class LimitFacts(Struct, frozen=True, kw_only=True):
@@ -219,8 +222,13 @@ class Live:
                 log.exception("cannot see whether accounts changed; trying again")
 
 
-def as_principal(user: UserFacts, key_id: str | None = None, models: frozenset[str] | None = None) -> Principal:
-    """A user as somebody who acts."""
+def as_principal(
+    user: UserFacts,
+    key_id: str | None = None,
+    models: frozenset[str] | None = None,
+    tags: frozenset[str] = frozenset(),
+) -> Principal:
+    """A user as somebody who acts; `tags` are the key's own."""
     return Principal(
         user_id=user.id,
         name=user.name,
@@ -229,11 +237,14 @@ def as_principal(user: UserFacts, key_id: str | None = None, models: frozenset[s
         key_id=key_id,
         team_id=user.team_id,
         models=models,
+        tags=user.tags | tags,
     )
 
 
-def team_as_principal(group: GroupFacts, key_id: str, models: frozenset[str] | None = None) -> Principal:
-    """A team's key as somebody who acts."""
+def team_as_principal(
+    group: GroupFacts, key_id: str, models: frozenset[str] | None = None, tags: frozenset[str] = frozenset()
+) -> Principal:
+    """A team's key as somebody who acts; `tags` are the key's own."""
     return Principal(
         user_id=group.id,
         name=group.name,
@@ -241,6 +252,7 @@ def team_as_principal(group: GroupFacts, key_id: str, models: frozenset[str] | N
         key_id=key_id,
         team_id=group.id,
         models=models,
+        tags=group.tags | tags,
     )
 
 
@@ -281,6 +293,7 @@ def _load(session: Session, version: int) -> Snapshot:
             name=row.name,
             members=frozenset(members.get(row.id, ())),
             created_at=row.created_at,
+            tags=frozenset(row.tags),
         )
         for row in session.execute(select(*Group.__table__.columns))
     }
@@ -298,6 +311,7 @@ def _load(session: Session, version: int) -> Snapshot:
             created_at=row.created_at,
             email=row.email,
             team_id=_team(row.team_id, memberships.get(row.id, set()), limits),
+            tags=frozenset(tag for group_id in memberships.get(row.id, ()) for tag in groups[group_id].tags),
         )
         for row in session.execute(select(*User.__table__.columns))
     }
@@ -333,18 +347,19 @@ def _load_keys(session: Session, users: dict[str, UserFacts], groups: dict[str, 
         ApiKey.sha256,
         ApiKey.expires_at,
         ApiKey.models,
+        ApiKey.tags,
         ApiKey.former_sha256,
         ApiKey.former_until,
     )
     rows = session.execute(select(*columns).where(ApiKey.revoked_at.is_(None)))
-    for key_id, user_id, group_id, digest, expires_at, names, former, former_until in rows:
-        models = None if names is None else frozenset(names)
+    for key_id, user_id, group_id, digest, expires_at, names, own_tags, former, former_until in rows:
+        models, tags = None if names is None else frozenset(names), frozenset(own_tags)
         if group_id is not None:
-            principal = team_as_principal(groups[group_id], key_id, models)
+            principal = team_as_principal(groups[group_id], key_id, models, tags)
         elif users[user_id or ""].disabled:
             continue
         else:
-            principal = as_principal(users[user_id or ""], key_id, models)
+            principal = as_principal(users[user_id or ""], key_id, models, tags)
         keys[bytes.fromhex(digest)] = KeyFacts(principal, expires_at)
         if former is not None:
             until = min(former_until or 0, expires_at or _NEVER)

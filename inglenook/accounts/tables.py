@@ -43,13 +43,15 @@ class User(Table):
 
 
 class Group(Table):
-    """A group of users; a team where it pays for what its members and its own keys use."""
+    """A group of users; a team where it pays for what its members and its own keys use. `tags` are on all calls of
+    theirs."""
 
     __tablename__ = "groups"
 
     id: Mapped[str] = mapped_column(String(40), primary_key=True)
     name: Mapped[str] = mapped_column(String(64))
     name_key: Mapped[str] = mapped_column(String(200), unique=True)
+    tags: Mapped[list[str]] = mapped_column(Json, default=list, server_default="[]")
     created_at: Mapped[int] = mapped_column(BigInteger)
 
 
@@ -79,8 +81,8 @@ class LoginSession(Table):
 class ApiKey(Table):
     """A key for programs. The key itself is shown once; here is its SHA-256 and the beginning people know it by.
 
-    It acts as the user or, without one, as the group. `models` are the names it may call, null: all its owner may. A
-    rotated key's former secret holds until `former_until`.
+    It acts as the user or, without one, as the group. `models` are the names it may call, null: all its owner may;
+    `tags` are on its calls. A rotated key's former secret holds until `former_until`.
     """
 
     __tablename__ = "api_keys"
@@ -92,6 +94,7 @@ class ApiKey(Table):
     sha256: Mapped[str] = mapped_column(String(64), unique=True)
     prefix: Mapped[str] = mapped_column(String(16))
     models: Mapped[list[str] | None] = mapped_column(Json)
+    tags: Mapped[list[str]] = mapped_column(Json, default=list, server_default="[]")
     former_sha256: Mapped[str | None] = mapped_column(String(64))
     former_until: Mapped[int | None] = mapped_column(BigInteger)
     created_at: Mapped[int] = mapped_column(BigInteger)

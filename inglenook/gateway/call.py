@@ -29,7 +29,7 @@ class Call(Struct, kw_only=True):
         conversation: What binds calls that share a long beginning, so that a route can keep them where the
             provider's cache is warm.
         app_id: The app it is made for, if it is.
-        tags: What the caller says of the call, for the conditions of routes.
+        tags: What the caller says of the call, for the conditions of routes, beside what its key and groups say.
         cache: What a kept answer to the same call may do: `use` it, `renew` it (ask, and keep what comes), or `off`.
         tailored: Gives the request for the target that is asked, where it depends on who answers; then `decode` is
             for those who only look on.

@@ -138,3 +138,32 @@ async def test_a_user_cannot_pile_up_keys(web: Web) -> None:
         await web.accounts.keys.create(CONSOLE, user_id, f"key {n}")
     with pytest.raises(Conflict, match="revoke one"):
         await web.accounts.keys.create(CONSOLE, user_id, "one more")
+
+
+async def test_calls_carry_the_tags_of_their_key_and_of_its_users_groups(web: Web) -> None:
+    admin, bob = await web.signed_in("ada", Role.ADMIN), await web.signed_in("bob")
+    user_id = bob.user["id"]  # type: ignore[attr-defined]
+    group = (
+        await admin.post("groups", json={"name": "legal", "members": [user_id], "tags": ["confidential", "eu", "eu"]})
+    ).json()
+    assert group["tags"] == ["confidential", "eu"]
+    made = (await bob.post("keys", json={"name": "nightly", "tags": [" batch "]})).json()
+    assert made["tags"] == ["batch"]
+    teams = (await admin.post(f"groups/{group['id']}/keys", json={"name": "ours", "tags": ["eu"]})).json()
+
+    def tags(key: str) -> set[str]:
+        principal = web.accounts.snapshot.principal_for_key(key.encode())
+        assert principal is not None
+        return set(principal.tags)
+
+    assert tags(made["key"]) == {"confidential", "eu", "batch"}
+    assert tags(teams["key"]) == {"confidential", "eu"}
+    principal = web.accounts.snapshot.principal_for_user(user_id)
+    assert principal is not None
+    assert principal.tags == {"confidential", "eu"}
+
+    assert (await bob.patch(f"keys/{made['id']}", json={"tags": []})).json()["tags"] == []
+    assert (await admin.patch(f"groups/{group['id']}", json={"tags": ["eu"]})).json()["tags"] == ["eu"]
+    assert tags(made["key"]) == tags(teams["key"]) == {"eu"}
+    for wrong in (["a,b"], [""], ["x" * 81], [7]):
+        assert (await bob.patch(f"keys/{made['id']}", json={"tags": wrong})).status_code == 400

@@ -206,7 +206,8 @@ async def test_groups(web: Web) -> None:
     admin, bob = await web.signed_in("ada", Role.ADMIN), await web.signed_in("bob")
     user_id = bob.user["id"]  # type: ignore[attr-defined]
     made = (await admin.post("groups", json={"name": "Team", "members": [user_id]})).json()
-    assert made | {"id": "", "created_at": 0} == {"id": "", "name": "Team", "members": [user_id], "created_at": 0}
+    shown = {"id": "", "name": "Team", "members": [user_id], "tags": [], "created_at": 0}
+    assert made | {"id": "", "created_at": 0} == shown
     assert (await bob.get("session")).json()["user"]["groups"] == [{"id": made["id"], "name": "Team"}]
     assert (await admin.get("users")).json()[1]["groups"] == [made["id"]]
     path = f"groups/{made['id']}"

@@ -47,7 +47,7 @@ class Asked:
         self.operation = call.operation
         self.needs = call.needs | {NEEDED[call.operation]}
         self.stream = call.stream
-        self.tags = call.tags
+        self.tags = call.tags if exchange.principal is None else call.tags | exchange.principal.tags
 
     @property
     def prompt_tokens(self) -> int:

@@ -545,6 +545,17 @@ async def test_conditions_of_a_whole_route(board: Board) -> None:
     assert told.value.details == {"route": "smart", "passed": [{"model": "smart", "for": "tags"}]}
 
 
+async def test_tags_of_the_key_and_its_groups_are_on_every_call(board: Board) -> None:
+    from msgspec.structs import replace
+
+    board.models(Actor("bought"), Actor("here"))
+    board.route({"model": "bought", "when": {"without_tags": ["confidential"]}}, "here")
+    assert await board.ask() == "bought"
+    board.desk.principal = replace(board.desk.principal, tags=frozenset({"confidential"}))
+    assert await board.ask() == "here"
+    assert await board.ask(tags=frozenset({"harmless"})) == "here"  # a caller adds to them, and takes none away
+
+
 async def test_a_ceiling_of_a_whole_route(board: Board) -> None:
     board.models(Actor("dear"), prices=Prices(input=1_000_000, output=1_000_000))
     board.models(Actor("unknown"))

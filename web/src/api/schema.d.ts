@@ -283,7 +283,7 @@ export interface paths {
         head?: never;
         /**
          * Change Group
-         * @description Change a group's name or members.
+         * @description Change a group's name, members or tags.
          */
         patch: operations["change_group_api_v1_groups__group_id__patch"];
         trace?: never;
@@ -439,7 +439,7 @@ export interface paths {
         head?: never;
         /**
          * Change Key
-         * @description Change a key's name, expiry or allowed models.
+         * @description Change a key's name, expiry, allowed models or tags.
          */
         patch: operations["change_key_api_v1_keys__key_id__patch"];
         trace?: never;
@@ -1840,7 +1840,7 @@ export interface components {
         };
         /**
          * GroupInfo
-         * @description A group; `members` are ids of users.
+         * @description A group; `members` are ids of users, `tags` are on every call of theirs, for the conditions of routes.
          */
         GroupInfo: {
             /** Created At */
@@ -1851,6 +1851,8 @@ export interface components {
             members: string[];
             /** Name */
             name: string;
+            /** Tags */
+            tags: string[];
         };
         /**
          * GroupName
@@ -1864,13 +1866,15 @@ export interface components {
         };
         /**
          * GroupPatch
-         * @description Changes of a group; `members` is the whole new list.
+         * @description Changes of a group; `members` and `tags` are the whole new lists.
          */
         GroupPatch: {
             /** Members */
             members?: string[] | null;
             /** Name */
             name?: string | null;
+            /** Tags */
+            tags?: string[] | null;
         };
         /** HTTPValidationError */
         HTTPValidationError: {
@@ -1919,7 +1923,8 @@ export interface components {
          * @description An API key, without the key; `prefix` is how it begins.
          *
          *     It belongs to a user or to a group. `models` are the public names of models and routes it may call; null: all that
-         *     its owner may. `former_until` says until when the secret it had before it was rotated holds.
+         *     its owner may. `tags` are on every call made with it, for the conditions of routes. `former_until` says until when
+         *     the secret it had before it was rotated holds.
          */
         KeyInfo: {
             /** Created At */
@@ -1940,6 +1945,8 @@ export interface components {
             name: string;
             /** Prefix */
             prefix: string;
+            /** Tags */
+            tags: string[];
             /** User Id */
             user_id: string | null;
         };
@@ -1954,6 +1961,8 @@ export interface components {
             models?: string[] | null;
             /** Name */
             name?: string | null;
+            /** Tags */
+            tags?: string[] | null;
         };
         /**
          * KeyRotation
@@ -2409,6 +2418,11 @@ export interface components {
             members?: string[];
             /** Name */
             name: string;
+            /**
+             * Tags
+             * @default []
+             */
+            tags?: string[];
         };
         /**
          * NewKey
@@ -2435,6 +2449,8 @@ export interface components {
             name: string;
             /** Prefix */
             prefix: string;
+            /** Tags */
+            tags: string[];
             /** User Id */
             user_id: string | null;
         };
@@ -2449,6 +2465,11 @@ export interface components {
             models?: string[] | null;
             /** Name */
             name: string;
+            /**
+             * Tags
+             * @default []
+             */
+            tags?: string[];
         };
         /**
          * NewUser
