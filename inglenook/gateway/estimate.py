@@ -25,6 +25,10 @@ _PER_MESSAGE = 4
 #: What an image is taken for.
 _PER_IMAGE = 768
 _IMAGE_PREFIX = "data:"
+#: Of an answer that is cut: how many tokens are on their way, and what part of our count tokenizers differ by.
+_ON_THE_WAY, _MORE = 32, 4
+#: Tokens that are made in a second at most, or nearly.
+_TOKENS_A_SECOND = 200
 #: Fields of the bodies of OpenAI's, Anthropic's and rerank protocols that are a part of the prompt.
 _PROMPT_FIELDS = (
     "messages",
@@ -67,6 +71,22 @@ def answer_limit(exchange: Exchange) -> int | None:
         return None
     request = call.decode()
     return request.sampling.max_tokens if isinstance(request, ChatRequest | CompletionRequest) else None
+
+
+def cut_answer(exchange: Exchange, counted: int) -> int:
+    """Tokens a provider is taken to bill for an answer that was left or broke, of which `counted` came.
+
+    Of a bought answer some more may have been made than reached us; of one that was to come whole, all that can be made
+    in the time. It is never more than the answer could have.
+    """
+    if exchange.target.prices is None:
+        return counted
+    tokens = counted + counted // _MORE + _ON_THE_WAY
+    if not exchange.call.stream and not counted:
+        seconds = (exchange.ended_at - exchange.started_at) / 1000
+        tokens += int(seconds * _TOKENS_A_SECOND)
+    limits = (answer_limit(exchange), exchange.answer_cap, exchange.target.facts.output_length)
+    return min([tokens, *(limit for limit in limits if limit)])
 
 
 def request_tokens(request: Request) -> int:

@@ -8,6 +8,7 @@ import pytest
 
 from inglenook.gateway.call import Call
 from inglenook.models.calls import ChatRequest, Message, Operation, Passthrough, Raw, RawHead
+from inglenook.models.prices import Prices
 from inglenook.models.providers.base import ModelFacts
 from tests.support.gateway import Desk
 
@@ -40,8 +41,11 @@ def event(text: str, usage: Any = None) -> bytes:
     return b"data: " + json.dumps({"choices": choices, "usage": usage}).encode() + b"\n\n"
 
 
-async def relay(desk: Desk, provider: Relaying, *, leave_after: int = 0) -> Any:
+async def relay(desk: Desk, provider: Relaying, *, leave_after: int = 0, bought: bool = False, longest: int = 0) -> Any:
     await desk.shelf.put(provider, "prv_1")
+    entry = desk.shelf.resolve("relay")
+    entry.prices = Prices(input=1, output=1) if bought else None
+    entry.facts.output_length = longest
     body = {"model": "relay", "messages": [{"role": "user", "content": "12345678"}]}
     call = Call(
         operation=Operation.CHAT,
@@ -82,3 +86,19 @@ async def test_a_whole_body_tells(desk: Desk) -> None:
     body = json.dumps({"choices": [], "usage": {"prompt_tokens": 5, "completion_tokens": 6}}).encode()
     entry = await relay(desk, Relaying([body[:10], body[10:]], "application/json"))
     assert (entry.input_tokens, entry.output_tokens, entry.estimated) == (5, 6, False)
+
+
+async def test_of_a_bought_answer_that_is_left_some_was_on_its_way(desk: Desk) -> None:
+    left = await relay(desk, Relaying([event(WORD * 50)] * 3), leave_after=2, bought=True)
+    assert (left.status, left.estimated, left.output_tokens) == ("cancelled", True, 200 + 50 + 32)
+
+
+async def test_it_is_never_more_than_the_answer_could_have(desk: Desk) -> None:
+    left = await relay(desk, Relaying([event(WORD * 50)] * 3), leave_after=2, bought=True, longest=210)
+    assert left.output_tokens == 210
+
+
+async def test_usage_that_came_before_the_answer_tells_of_the_prompt_alone(desk: Desk) -> None:
+    early = event("", {"prompt_tokens": 9, "completion_tokens": 1})
+    left = await relay(desk, Relaying([early, event(WORD * 50), event(WORD)]), leave_after=2, bought=True)
+    assert (left.input_tokens, left.output_tokens, left.estimated) == (9, 100 + 25 + 32, True)

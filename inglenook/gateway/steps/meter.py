@@ -5,6 +5,7 @@ from typing import ClassVar
 
 import msgspec
 import orjson
+from msgspec import structs
 
 from inglenook.accounts.settings import RuntimeSettings
 from inglenook.gateway import estimate
@@ -191,6 +192,11 @@ class Meter(Step):
                 usage = Usage()  # the provider did nothing
             else:
                 usage = Usage(input=estimate.prompt_tokens(exchange), output=reading.output_tokens(), estimated=True)
+                if outcome.status != "finished":
+                    usage.output = estimate.cut_answer(exchange, usage.output)
+        elif outcome.status != "finished" and usage.output < (counted := reading.output_tokens()) // 2:
+            # Some tell what the prompt had before the answer begins, and the answer's tokens after it.
+            usage = structs.replace(usage, output=estimate.cut_answer(exchange, counted), estimated=True)
         exchange.usage = usage
         return usage
 
