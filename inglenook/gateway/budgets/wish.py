@@ -109,10 +109,10 @@ def _answers(exchange: Exchange) -> int:
     call = exchange.call
     if call.passthrough is not None:
         body = call.passthrough.body
-        asked = [body.get(name) for name in ("n", "best_of")]
+        asked = max([number for name in ("n", "best_of") if type(number := body.get(name)) is int], default=1)
         prompts = body.get("prompt")
-        times = len(prompts) if isinstance(prompts, list) and all(isinstance(one, str) for one in prompts) else 1
-        return max(1, *(number for number in asked if type(number) is int)) * max(1, times)
+        several = isinstance(prompts, list) and bool(prompts) and not isinstance(prompts[0], int)
+        return max(1, asked) * (len(prompts) if prompts and several else 1)  # numbers are the tokens of one prompt
     request = call.decode()
     if isinstance(request, ImageRequest):
         return max(1, request.n or 1)
