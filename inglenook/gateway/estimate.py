@@ -22,25 +22,29 @@ from inglenook.models.calls import (
 _BYTES_PER_TOKEN = 4
 #: What a message costs beyond its text.
 _PER_MESSAGE = 4
-#: What an image is taken for.
-_PER_IMAGE = 768
-_IMAGE_PREFIX = "data:"
+#: What an image is taken for, and how many characters of a file make one more token.
+_PER_IMAGE, _OF_FILE = 768, 1000
+#: Text that is shorter is no file, whatever it is called.
+_SHORT = 1000
+_FILE_PREFIX, _FILE_FIELDS = "data:", frozenset({"data", "file_data", "b64_json"})
 #: Of an answer that is cut: how many tokens are on their way, and what part of our count tokenizers differ by.
 _ON_THE_WAY, _MORE = 32, 4
 #: Tokens that are made in a second at most, or nearly.
 _TOKENS_A_SECOND = 200
 #: Fields of the bodies of OpenAI's, Anthropic's and rerank protocols that are a part of the prompt.
-_PROMPT_FIELDS = (
-    "messages",
-    "prompt",
-    "suffix",
-    "input",
-    "instructions",
-    "system",
-    "tools",
-    "functions",
-    "query",
-    "documents",
+_PROMPT_FIELDS = frozenset(
+    {
+        "messages",
+        "prompt",
+        "suffix",
+        "input",
+        "instructions",
+        "system",
+        "tools",
+        "functions",
+        "query",
+        "documents",
+    }
 )
 _LIMIT_FIELDS = ("max_completion_tokens", "max_output_tokens", "max_tokens")
 
@@ -115,14 +119,36 @@ def _prompt_tokens(prompt: Prompt) -> int:
 
 def body_tokens(body: dict[str, Any]) -> int:
     """Tokens the prompt in a body of OpenAI's, Anthropic's or a rerank protocol brings."""
-    return tokens(sum(_size(body[name]) for name in _PROMPT_FIELDS if name in body))
+    size = 0
+    for name, value in body.items():
+        if name in _PROMPT_FIELDS:
+            size += _size(value)
+    return tokens(size)
 
 
 def _size(value: Any) -> int:
-    if isinstance(value, str):
-        return _PER_IMAGE * _BYTES_PER_TOKEN if value.startswith(_IMAGE_PREFIX) else len(value.encode())
-    if isinstance(value, dict):
-        return sum(map(_size, value.values()))
-    if isinstance(value, list):
-        return sum(map(_size, value))
-    return _BYTES_PER_TOKEN if isinstance(value, int) else 0
+    """UTF-8 bytes of all the text in a value; files count as some."""
+    kind = type(value)
+    if kind is str:
+        return _text_size("", value)
+    size = 0
+    if kind is dict:
+        for name, item in value.items():
+            if type(item) is not str:
+                size += _size(item)
+            elif len(item) < _SHORT and item.isascii():
+                size += len(item)  # nearly every one
+            else:
+                size += _text_size(name, item)
+    elif kind is list:
+        for item in value:
+            size += _size(item)
+    elif kind is int:
+        size = _BYTES_PER_TOKEN
+    return size
+
+
+def _text_size(name: str, text: str) -> int:
+    if len(text) >= _SHORT and (name in _FILE_FIELDS or text.startswith(_FILE_PREFIX)):
+        return (_PER_IMAGE + len(text) // _OF_FILE) * _BYTES_PER_TOKEN
+    return len(text) if text.isascii() else len(text.encode())

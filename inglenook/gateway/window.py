@@ -22,17 +22,21 @@ class Window:
     `used` is their sum, as of the last look.
     """
 
-    __slots__ = ("_buckets", "used")
+    __slots__ = ("_buckets", "seen", "used")
 
     def __init__(self) -> None:
         self._buckets: deque[Bucket] = deque()
         self.used = 0
+        #: The second of the last look: in it, `used` is the sum.
+        self.seen = -1
 
     def look(self, second: int) -> int:
         """The sum now."""
-        buckets = self._buckets
-        while buckets and buckets[0].second <= second - SPAN:
-            self.used -= buckets.popleft().amount
+        if second != self.seen:
+            self.seen = second
+            buckets = self._buckets
+            while buckets and buckets[0].second <= second - SPAN:
+                self.used -= buckets.popleft().amount
         return self.used
 
     def add(self, second: int, amount: int) -> Bucket:

@@ -88,7 +88,7 @@ class Leases:
             await asyncio.gather(self._beating, return_exceptions=True)
             self._beating = None
         for purse in self._awake:
-            purse.rate = 0.0
+            purse.calm()
         await self.report()
         if self._timer is not None:
             self._timer.cancel()

@@ -129,10 +129,15 @@ class Purse:
         self.rate = 0.0 if self._quiet >= _QUIET else self.rate + _WEIGHT * (self._flow - self.rate)
         self._flow = 0
 
+    def calm(self) -> None:
+        """No more calls will come: hold nothing ahead."""
+        self.rate, self._flow = 0.0, 0
+
     @property
     def ahead(self) -> int:
         """How much this server likes to have free: some seconds of its spending, less as the purse gets empty."""
-        return max(0, min(int(self.rate * AHEAD), (self.limit - self.spent - self.leased) // PART))
+        flow = max(self.rate, self._flow)
+        return max(0, min(int(flow * AHEAD), (self.limit - self.spent - self.leased) // PART))
 
     @property
     def idle(self) -> bool:

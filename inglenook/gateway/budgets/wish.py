@@ -20,6 +20,7 @@ _PART, _USEFUL = 4, 1024
 _LEAST = 16
 _MILLION = 1_000_000
 _ENDLESS = 1 << 40
+_TIMES = ("n", "best_of")
 _ANSWERS = frozenset({Operation.CHAT, Operation.COMPLETION})
 
 
@@ -31,9 +32,13 @@ class Fit(NamedTuple):
 
 
 class Wish:
-    """What a call wants, worked out once."""
+    """What a call wants, worked out once.
 
-    __slots__ = ("_answers", "_images", "_limit", "_money", "_priced", "_prompt", "generates")
+    `whole` is what it comes to at most: with the answer its caller wants or, without a limit, the longest there is.
+    Where `plenty` is there that is what to reserve; else `fit` tells.
+    """
+
+    __slots__ = ("_answers", "_images", "_limit", "_money", "_priced", "_prompt", "cap", "plenty", "whole")
 
     def __init__(self, exchange: Exchange, priced: list[tuple[Entry, Prices]], money: Money) -> None:
         """
@@ -43,43 +48,45 @@ class Wish:
         self._priced = priced
         self._money = money
         self._prompt = _MARGIN * prompt_tokens(exchange)
-        self._images = 0
-        self._answers = 1
-        self._limit: int | None = None
+        self._answers, self._images = 1, 0
+        #: Tokens the answer may have where it need not be shortened.
+        self.cap: int | None = None
         operation = exchange.call.operation
-        self.generates = operation in _ANSWERS
-        if self.generates:
-            self._limit = answer_limit(exchange)
-            if self._limit is not None and self._limit <= 0:
-                self._limit = None
+        if operation in _ANSWERS:
+            limit = answer_limit(exchange)
+            self._limit = limit if limit is not None and limit > 0 else None
             self._answers = _answers(exchange)
-        elif operation is Operation.IMAGE:
-            self._images = _answers(exchange)
+        else:
+            self._limit = 0
+            if operation is Operation.IMAGE:
+                self._images = _answers(exchange)
+        self.whole = self._most(self._limit)
+        self.plenty = self.whole
+        if self._limit is None:
+            self.plenty = self.whole * _PART
+            for entry, _ in priced:
+                if not entry.facts.output_length:
+                    self.cap = _UNKNOWN
 
     def fit(self, available: int) -> Fit:
         """What to reserve where `available` is there. More than that means: it cannot be paid."""
-        if not self.generates:
-            return Fit(self._most(0), None)
-        if self._limit is not None:
-            return Fit(self._most(self._limit), None)
-        whole = self._most(None)
-        known = all(entry.facts.output_length for entry, _ in self._priced)
-        if whole * _PART <= available:
-            return Fit(whole, None if known else _UNKNOWN)
+        if self._limit is not None or self.plenty <= available:
+            return Fit(self.whole, self.cap)
         cap = max(self._tokens(available // _PART), min(self._tokens(available), _USEFUL))
         cap = max(_LEAST, min(cap, max(longest_answer(entry) for entry, _ in self._priced)))
         return Fit(self._most(cap), cap)
 
     def _most(self, tokens: int | None) -> int:
         """What it may cost at the dearest, with an answer of so many tokens (None: the longest a model gives)."""
+        if len(self._priced) == 1:
+            return self._cost(*self._priced[0], tokens)
         return max(self._cost(entry, prices, tokens) for entry, prices in self._priced)
 
     def _cost(self, entry: Entry, prices: Prices, tokens: int | None) -> int:
-        longest = longest_answer(entry)
         if tokens is None:
-            tokens = longest
+            tokens = longest_answer(entry)
         elif self._limit is None or entry.facts.output_length:
-            tokens = min(tokens, longest)
+            tokens = min(tokens, longest_answer(entry))
         return self._price(prices, tokens * self._answers)
 
     def _tokens(self, amount: int) -> int:
@@ -92,10 +99,9 @@ class Wish:
         return (amount - prompt) * _MILLION // (million * self._answers) if million > 0 else _ENDLESS
 
     def _price(self, prices: Prices, output: int) -> int:
-        # Reranking and such are counted in units, of which a call has one.
-        return self._money.cost(
-            prices, Usage(input=self._prompt, output=output, images=self._images, searches=not self.generates)
-        )
+        # Reranking is counted in units, of which a call has one.
+        usage = Usage(input=self._prompt, output=output, images=self._images, searches=1 if prices.search else 0)
+        return self._money.cost(prices, usage)
 
 
 def longest_answer(entry: Entry) -> int:
@@ -109,10 +115,14 @@ def _answers(exchange: Exchange) -> int:
     call = exchange.call
     if call.passthrough is not None:
         body = call.passthrough.body
-        asked = max([number for name in ("n", "best_of") if type(number := body.get(name)) is int], default=1)
+        times = 1
+        for name in _TIMES:
+            if type(number := body.get(name)) is int and number > times:
+                times = number
         prompts = body.get("prompt")
-        several = isinstance(prompts, list) and bool(prompts) and not isinstance(prompts[0], int)
-        return max(1, asked) * (len(prompts) if prompts and several else 1)  # numbers are the tokens of one prompt
+        if isinstance(prompts, list) and prompts and not isinstance(prompts[0], int):
+            times *= len(prompts)  # numbers would be the tokens of one prompt
+        return times
     request = call.decode()
     if isinstance(request, ImageRequest):
         return max(1, request.n or 1)

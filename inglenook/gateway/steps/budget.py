@@ -80,12 +80,15 @@ class Budget(Step):
             return None
         purses = stack.purses
         for purse in purses:
-            if purse.waiting or not purse.id:
+            if purse.waiting or not purse.id or purse.free < wish.plenty:
                 break
-        else:
-            if not self._attempt(exchange, wish, purses, last=False):
-                return None
-        return self._wait(exchange, wish, purses)
+        else:  # nearly every call
+            self._promise(exchange, wish.whole, wish.cap, purses)
+            return None
+        for purse in purses:
+            if purse.waiting or not purse.id:
+                return self._wait(exchange, wish, purses)
+        return self._wait(exchange, wish, purses) if self._attempt(exchange, wish, purses, last=False) else None
 
     def close(self, exchange: Exchange, outcome: Outcome) -> None:
         """Settle. The meter closed before us and has set the cost; what has no price costs nothing."""
@@ -133,11 +136,14 @@ class Budget(Step):
                 if last:
                     raise self._refused(purse, amount)
                 return amount
+        self._promise(exchange, amount, cap, purses)
+        return 0
+
+    def _promise(self, exchange: Exchange, amount: int, cap: int | None, purses: tuple[Purse, ...]) -> None:
         for purse in purses:
             purse.reserve(amount)
         exchange.reservations = Promised(amount, purses)
         exchange.answer_cap = cap
-        return 0
 
     async def _wait(self, exchange: Exchange, wish: Wish, purses: tuple[Purse, ...]) -> None:
         try:

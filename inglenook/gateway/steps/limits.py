@@ -51,6 +51,17 @@ class Rates:
         self.tokens_allowed = _share(facts.tokens_per_minute, servers)
         self.concurrent = _share(facts.concurrent_requests, servers)
 
+    def add(self, second: int, prompt: int, answer: int) -> "Counted":
+        """Count a call that comes now, with tokens in its prompt and perhaps in its answer."""
+        self.calls += 1
+        if self.requests_allowed is not None:
+            self.requests.add(second, 1)
+        allowed = self.tokens_allowed
+        if allowed is None:
+            return self, 0, None
+        tokens = prompt + min(answer, allowed // _PART)
+        return self, tokens, self.tokens.add(second, tokens)
+
     def idle(self, second: int) -> bool:
         """Whether there is nothing to remember."""
         return not (self.calls or self.requests.look(second) or self.tokens.look(second))
@@ -64,12 +75,8 @@ class RatesUse(NamedTuple):
     concurrent: int
 
 
-class _Counted(NamedTuple):
-    """What a call is counted as by one subject until it ends."""
-
-    rates: Rates
-    tokens: int
-    bucket: Bucket | None
+#: By whom a call is counted until it ends, as how many tokens, and where.
+Counted = tuple[Rates, int, Bucket | None]
 
 
 class Limits(Step):
@@ -97,7 +104,7 @@ class Limits(Step):
 
     def close(self, exchange: Exchange, outcome: Outcome) -> None:
         """Count the tokens that were used. The meter closed before us and has set the usage."""
-        counted: list[_Counted] | None = exchange.rates
+        counted: list[Counted] | None = exchange.rates
         if counted is None:
             return
         usage = exchange.usage if exchange.answer is None else None
@@ -118,28 +125,22 @@ class Limits(Step):
 
     def _count(self, exchange: Exchange, stack: tuple[Rates, ...]) -> None:
         second = int(self._clock())
-        counted = []
+        prompt = answer = -1
         for rates in stack:
-            wanted = 0
-            if rates.requests_allowed is not None and rates.requests.look(second) >= rates.requests_allowed:
-                raise self._refused(rates, "requests_per_minute", rates.requests_allowed, rates.requests, 1, second)
+            allowed = rates.requests_allowed
+            if allowed is not None and rates.requests.look(second) >= allowed:
+                raise self._refused(rates, "requests_per_minute", allowed, rates.requests, 1, second)
             if rates.concurrent is not None and rates.calls >= rates.concurrent:
                 raise self._refused(rates, "concurrent_requests", rates.concurrent, None, 1, second)
             allowed = rates.tokens_allowed
-            if allowed is not None and exchange.call.operation is not Operation.COUNT:
-                prompt = prompt_tokens(exchange)
-                wanted = prompt + min(_ANSWER, allowed // _PART, max(0, answer_limit(exchange) or _ANSWER))
+            if allowed is not None:
+                if answer < 0:
+                    prompt, answer = _tokens(exchange)
                 # For an answer that is only guessed at, nobody is refused who has the whole minute before them.
-                if rates.tokens.look(second) + max(prompt, min(wanted, allowed)) > allowed:
+                wanted = max(prompt, min(prompt + min(answer, allowed // _PART), allowed))
+                if rates.tokens.look(second) + wanted > allowed:
                     raise self._refused(rates, "tokens_per_minute", allowed, rates.tokens, prompt, second)
-            counted.append((rates, wanted))
-        exchange.rates = [self._add(rates, wanted, second) for rates, wanted in counted]
-
-    def _add(self, rates: Rates, wanted: int, second: int) -> _Counted:
-        rates.calls += 1
-        if rates.requests_allowed is not None:
-            rates.requests.add(second, 1)
-        return _Counted(rates, wanted, rates.tokens.add(second, wanted) if rates.tokens_allowed is not None else None)
+        exchange.rates = [rates.add(second, prompt, answer) for rates in stack]
 
     def _resolve(self, principal: Principal) -> tuple[Rates, ...]:
         stack = []
@@ -182,6 +183,14 @@ class Limits(Step):
         wait = max(1, window.frees(second, window.used + wanted - allowed))
         details["resets_at"] = now_ms() + wait * 1000
         return RateLimited(f"{limited}; try again in {wait} s", details=details, retry_after=wait)
+
+
+def _tokens(exchange: Exchange) -> tuple[int, int]:
+    """What the prompt of a call has, and what its answer is taken to have until it ends."""
+    if exchange.call.operation is Operation.COUNT:
+        return 0, 0
+    limit = answer_limit(exchange)
+    return prompt_tokens(exchange), _ANSWER if limit is None or not 0 < limit < _ANSWER else limit
 
 
 def _share(limit: int | None, servers: int) -> int | None:
