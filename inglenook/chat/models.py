@@ -3,6 +3,7 @@
 from inglenook.accounts.principal import Principal
 from inglenook.conversations import service as conversations
 from inglenook.gateway.gateway import Gateway
+from inglenook.gateway.routing.compiled import ROUTE
 from inglenook.kit.errors import BadInput, Conflict, NotFound
 from inglenook.models.catalogue import Entry
 from inglenook.models.errors import ModelNotFound
@@ -39,6 +40,20 @@ class ChatModels:
                 field="model",
             )
         return entry.name
+
+    def again(self, principal: Principal, name: str, chosen: str | None) -> str:
+        """The full name of what goes on with an answer that `name` wrote: itself, or the conversation's route that had
+        led to it, for who may use that and not the model by its own name.
+
+        Raises:
+            BadInput, ModelNotFound: as `check`.
+        """
+        try:
+            return self.check(principal, name)
+        except ModelNotFound:
+            if chosen is None or self._gateway.find(principal, chosen).provider_id != ROUTE:
+                raise
+            return self.check(principal, chosen)
 
     async def default(self, principal: Principal) -> str:
         """The model the principal used last, else the first that runs here, else any.

@@ -198,8 +198,9 @@ class Chat:
             _check_can_continue(answer, conversations.messages(session, row.id))
             return row, answer
 
-        _, found = await self._store.read(find)
-        model = self.models.check(principal, found.model or "")
+        conversation, found = await self._store.read(find)
+        chosen = conversations.settings_of(conversation).model
+        model = self.models.again(principal, found.model or "", chosen)
 
         def write(session: Session) -> Rewritten:
             row, answer = find(session)  # again: much may have happened since

@@ -82,14 +82,14 @@ class Gateway:
         self._key = Key(accounts)
         self.limits = Limits(accounts)
         self.money = Money(accounts.settings)
-        routes = routes or LiveRoutes(catalogue)
-        routes.cost = self.money.cost
-        self._route = Route(accounts, catalogue, routes)
+        self.routes = routes or LiveRoutes(catalogue)
+        self.routes.cost = self.money.cost
+        self._route = Route(accounts, catalogue, self.routes)
         self.budget = Budget(accounts, ledger, self.money)
         self.ledger = ledger
         meter = Meter(ledger, self.money, accounts.settings)
         self.keeping = meter.keeping
-        cache = Cache(routes, answers or Answers())
+        cache = Cache(self.routes, answers or Answers())
         self.steps: tuple[Step, ...] = (self.observe, self._key, self.limits, self._route, cache, self.budget, meter)
         #: The calls under way, by id: for whoever wants to see what runs now.
         self.running: dict[str, Exchange] = {}

@@ -3,9 +3,13 @@
 import asyncio
 
 import pytest
+from sqlalchemy import delete
 
+from inglenook.accounts.principal import CONSOLE, Thing, Verb
+from inglenook.accounts.tables import Grant
 from inglenook.chat import prompt
 from tests.support.chat import PATIENCE, Person, Refused, Rooms
+from tests.support.routing import route
 
 
 def said(rooms: Rooms) -> list[tuple[str, str]]:
@@ -389,3 +393,19 @@ async def test_deleting_a_user_deletes_their_conversations(ada: Person, bob: Per
     assert frames[-1].data == {"status": "cancelled"}
     left = await rooms.store.read(lambda s: s.connection().exec_driver_sql("SELECT id FROM conversations").all())
     assert [row[0] for row in left] == [theirs]
+
+
+async def test_a_route_answers_and_goes_on_as_its_target_can(ada: Person, rooms: Rooms) -> None:
+    rooms.gateway.routes.show(1, [route("smart", "scribe")])
+    await rooms.accounts.snapshot.write(lambda session: session.execute(delete(Grant)))
+    (user_id,) = rooms.accounts.snapshot.now.users
+    await rooms.accounts.grants.add(CONSOLE, ("user", user_id), Verb.USE, Thing("model", "smart"))
+    chat = await ada.begin(model="smart", sampling={"max_tokens": 4})
+    rooms.fake.gate("more").open()
+    answer = await ada.ask(chat, "colours?")
+    assert (answer["text"], answer["model"]) == ("The rainbow is", "scribe")
+    # It may not be asked by its own name; and it, not the route, says how an answer is continued.
+    done = await ada.call("POST", f"conversations/{chat}/messages/{answer['id']}/continue")
+    await ada.follow(done["run_id"])
+    assert said(rooms) == [("user", "colours?"), ("assistant", "The rainbow is")]
+    assert (await ada.message(chat, answer["id"]))["model"] == "scribe"
