@@ -207,6 +207,8 @@ class Catalogue:
             self._loop.call_soon_threadsafe(self._apply_local, local)
 
     def _apply_local(self, local: list[tuple[StoredModel, ModelFacts]]) -> None:
+        if local == self._local:
+            return  # looked at, and nothing has changed
         self._local = local
         self._rebuild()
 

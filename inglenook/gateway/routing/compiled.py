@@ -1,9 +1,9 @@
 """A route ready to be asked: its conditions and strategy as code, its targets as models of the catalogue."""
 
 from collections.abc import AsyncIterator, Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from typing import ClassVar, NamedTuple
-
-from msgspec import Struct
 
 from inglenook.gateway.routing.conditions import When, compiled
 from inglenook.gateway.routing.definition import RouteDefinition, RouteTarget
@@ -19,7 +19,18 @@ from inglenook.models.providers.base import Job, ModelFacts
 ROUTE = "route"
 
 
-class RouteFacts(Struct, frozen=True, kw_only=True):
+class Reading(NamedTuple):
+    """A definition as code, whatever models there are: its own conditions, its targets' in their order, who comes
+    first, what follows a failure."""
+
+    when: When | None
+    whens: Sequence[When | None]
+    strategist: Strategist
+    rules: Rules
+
+
+@dataclass(frozen=True, kw_only=True)
+class RouteFacts:
     """A route as the table has it."""
 
     id: str
@@ -29,6 +40,18 @@ class RouteFacts(Struct, frozen=True, kw_only=True):
     definition: RouteDefinition
     created_at: int
     updated_at: int
+
+    @cached_property
+    def reading(self) -> Reading:
+        """The definition as code."""
+        definition = self.definition
+        strategy = definition.sticky.then if definition.strategy == "sticky" else definition.strategy
+        return Reading(
+            compiled(definition.when),
+            [compiled(target.when) for target in definition.targets],
+            STRATEGIES[strategy],
+            Rules(self.name, frozenset(definition.fallback), definition.retries),
+        )
 
 
 class Branch(NamedTuple):
@@ -58,18 +81,16 @@ class LiveRoute:
     __slots__ = ("branches", "entry", "facts", "id", "name", "rules", "sticks", "strategist", "strategy", "when")
 
     def __init__(self, facts: RouteFacts, branches: Sequence[Branch]) -> None:
-        definition = facts.definition
+        reading = facts.reading
         self.facts = facts
         self.id = facts.id
         self.name = facts.name
         self.branches = branches
-        self.when = compiled(definition.when)
-        self.strategy = definition.strategy
-        self.sticks = definition.strategy == "sticky"
-        self.strategist: Strategist = STRATEGIES[
-            definition.sticky.then if definition.strategy == "sticky" else definition.strategy
-        ]
-        self.rules = Rules(facts.name, frozenset(definition.fallback), definition.retries)
+        self.when = reading.when
+        self.strategy = facts.definition.strategy
+        self.sticks = self.strategy == "sticky"
+        self.strategist = reading.strategist
+        self.rules = reading.rules
         #: How it is listed beside models.
         self.entry = _entry(facts, self.reachable())
 

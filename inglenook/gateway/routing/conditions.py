@@ -22,6 +22,7 @@ from inglenook.models.providers.base import USUAL
 #: asked after all others, beyond it not at all.
 UNSURE = 1.3
 
+_ANY_CALL = definition.RouteConditions()
 _ONE_PROMPT = frozenset({Operation.CHAT, Operation.COMPLETION, Operation.COUNT})
 
 #: What a usage costs at some prices, in billionths of the billing currency.
@@ -111,7 +112,7 @@ class When(Struct, frozen=True):
 
 def compiled(given: definition.RouteConditions) -> When | None:
     """Conditions ready to be asked; None if there are none. A time zone this system does not know never holds."""
-    if given == definition.RouteConditions():
+    if given == _ANY_CALL:
         return None
     return When(
         frozenset(given.needs),

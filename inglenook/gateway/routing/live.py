@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from inglenook.gateway.call import Candidate, Exchange
 from inglenook.gateway.errors import NotCapable
 from inglenook.gateway.routing.compiled import Bounds, Branch, LiveRoute, RouteFacts
-from inglenook.gateway.routing.conditions import Asked, Cost, compiled
+from inglenook.gateway.routing.conditions import Asked, Cost, When
 from inglenook.gateway.routing.conversations import Warm, conversation_of
 from inglenook.gateway.routing.definition import DEEPEST, RouteDefinition, RouteTarget
 from inglenook.gateway.routing.errors import NoTarget
@@ -176,10 +176,10 @@ class LiveRoutes:
         return route
 
     def _made(self, facts: RouteFacts, above: tuple[str, ...]) -> LiveRoute:
-        return LiveRoute(facts, [self._branch(target, above) for target in facts.definition.targets])
+        pairs = zip(facts.definition.targets, facts.reading.whens, strict=True)
+        return LiveRoute(facts, [self._branch(target, when, above) for target, when in pairs])
 
-    def _branch(self, target: RouteTarget, above: tuple[str, ...]) -> Branch:
-        when = compiled(target.when)
+    def _branch(self, target: RouteTarget, when: When | None, above: tuple[str, ...]) -> Branch:
         if target.model in self._facts:
             return Branch(target, when, None, self._compile(target.model, above))
         try:

@@ -290,17 +290,17 @@ def _facts(session: Session) -> list[RouteFacts]:
         except BadInput as error:
             log.warning("route %s is not in use: %s", row.name, error.message)
             continue
-        found.append(
-            RouteFacts(
-                id=row.id,
-                name=row.name,
-                description=row.description,
-                enabled=row.enabled,
-                definition=definition,
-                created_at=row.created_at,
-                updated_at=row.updated_at,
-            )
+        facts = RouteFacts(
+            id=row.id,
+            name=row.name,
+            description=row.description,
+            enabled=row.enabled,
+            definition=definition,
+            created_at=row.created_at,
+            updated_at=row.updated_at,
         )
+        _ = facts.reading  # here, and not on the event loop
+        found.append(facts)
     return found
 
 
