@@ -17,6 +17,7 @@ VENDOR = Vendor(
     ),
     profile=Profile(names={"max_tokens": "max_completion_tokens"}, user="user"),
     families="gpt",
+    counts="/responses/input_tokens",
 )
 
 

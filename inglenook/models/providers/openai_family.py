@@ -27,6 +27,7 @@ from inglenook.models.calls import (
     FormField,
     ImageRequest,
     ModerationRequest,
+    Operation,
     Passthrough,
     Raw,
     RawHead,
@@ -44,7 +45,13 @@ from inglenook.models.providers.openai_vendor import Vendor, VendorSettings, rea
 from inglenook.models.providers.wires import multipart, openai, openai_media, rerank
 from inglenook.models.providers.wires.openai_answers import AnswerStream, read_embeddings
 from inglenook.models.providers.wires.openai_models import judged, read_models
-from inglenook.models.providers.wires.openai_responses import ResponsesStream, can_carry, responses_body
+from inglenook.models.providers.wires.openai_responses import (
+    COUNTED,
+    ResponsesStream,
+    can_carry,
+    read_count,
+    responses_body,
+)
 from inglenook.models.providers.wires.openai_usage import UsageStripper, usage_near_end
 
 _ERROR_LIMIT = 256 * 1024
@@ -97,6 +104,8 @@ class OpenAIFamily:
         answer = _ANSWERS.get(type(request))
         if answer is None or job.operation not in self.operations:
             raise not_offered(job)
+        if job.operation is Operation.COUNT and isinstance(request, ChatRequest):
+            return self._count(job, request)
         return answer(self, job, request)
 
     async def relay(self, job: Job) -> list[Event]:
@@ -242,6 +251,13 @@ class OpenAIFamily:
             answer = AnswerStream(self._wording, think_tags=profile.think_tags)
         async for event in self._read(target.urls[name], body, job.key, answer):
             yield event
+
+    async def _count(self, job: Job, request: ChatRequest) -> AsyncGenerator[Event, None]:
+        whole = responses_body(job.model, request, self._target(job.model).profile, self.kind)
+        body = {name: whole[name] for name in COUNTED if name in whole}
+        async with await self._post(self._endpoint.url(self.vendor.counts), body, job.key) as response:
+            yield Usage(input=read_count(await response.read()))
+        yield Finished("stop")
 
     async def _complete(self, job: Job, request: CompletionRequest) -> AsyncGenerator[Event, None]:
         target = self._target(job.model)

@@ -51,6 +51,7 @@ class Vendor(Struct, frozen=True, kw_only=True):
         names: By protocol other than `openai.chat`, its own names of fields.
         wording: How it says what went wrong.
         lists: Path of its list of models; empty: it has none, and what is known is all there is.
+        counts: Path where the tokens of a body of `/responses` are counted; empty: nowhere.
         proof: Path of something that only a good key opens, where its list is open to all.
         authorize: How it is shown an API key. `needs_key`: it answers nobody without one.
         headers: Sent with every request.
@@ -65,6 +66,7 @@ class Vendor(Struct, frozen=True, kw_only=True):
     names: dict[str, dict[str, str]] = field(default_factory=dict)
     wording: Wording = USUAL
     lists: str = "/models"
+    counts: str = ""
     proof: str = ""
     authorize: Callable[[str], Mapping[str, str]] = bearer
     needs_key: bool = True
@@ -73,7 +75,8 @@ class Vendor(Struct, frozen=True, kw_only=True):
     @property
     def operations(self) -> frozenset[Operation]:
         """What it has a way to do."""
-        return frozenset(_PATHS[name][1] for name in self.paths if name in _PATHS)
+        counted = {Operation.COUNT} if self.counts else set()
+        return frozenset({*counted, *(_PATHS[name][1] for name in self.paths if name in _PATHS)})
 
     def data(self) -> VendorData | None:
         """What is known of it and its models; None: nothing."""

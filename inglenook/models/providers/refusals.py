@@ -176,6 +176,7 @@ def error_of(status: int, refusal: Refusal, wording: "Wording | None" = None) ->
     text = refusal.message[:_LONGEST]
     word = refusal.word.lower()
     kind = wording.words.get(word) or _WORDS.get(word)
+    wait = _told_wait(text) if refusal.retry_after is None else refusal.retry_after
     if kind in (None, TooMany) and _NO_CREDIT.search(text):
         kind = OutOfCredit
     if kind is None and status in (0, 400, 413, 422) and text:
@@ -186,7 +187,7 @@ def error_of(status: int, refusal: Refusal, wording: "Wording | None" = None) ->
             or _STATUSES.get(status)
             or (BadInput if 400 <= status < 500 else UpstreamFailed)
         )
-    return _error(kind, status, text, refusal.retry_after)
+    return _error(kind, status, text, wait)
 
 
 #: The wording of everybody else.
@@ -244,6 +245,8 @@ def _numbers(text: str) -> dict[str, int]:
 # -------------------------------------------------------------------------------------------- when to come back
 
 
+#: Some say it in their text alone.
+_TOLD_WAIT = re.compile(r"(?:try|retry) again (?:in|after) (\d+(?:\.\d+)?) ?(ms|s|m)(?:ec|econds?|in|inutes?)?\b", re.I)
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _EPOCH = 1_000_000_000
@@ -266,6 +269,11 @@ def retry_after(headers: Iterable[tuple[bytes, bytes]]) -> float | None:
         and (wait := seconds(value)) is not None
     ]
     return max(resets, default=None)
+
+
+def _told_wait(text: str) -> float | None:
+    found = _TOLD_WAIT.search(text)
+    return None if found is None else float(found[1]) * _SECONDS[found[2].lower()]
 
 
 def seconds(value: str) -> float | None:

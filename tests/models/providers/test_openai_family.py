@@ -235,6 +235,18 @@ async def test_where_responses_has_no_word_the_older_endpoint_has(openai: Provid
     assert caught.value.field == "seed"
 
 
+async def test_tokens_are_counted(openai: Provider, upstream: Upstream) -> None:
+    refuses(upstream, 200, {"object": "response.input_tokens", "input_tokens": 11})
+    request = ChatRequest(messages=HI.messages, tools=[ToolSpec("f")], sampling=Sampling(max_tokens=5))
+    assert await collect(openai, job(request, "gpt-4.1", Operation.COUNT)) == [Usage(input=11), Finished("stop")]
+    (asked,) = upstream.asked
+    assert asked.path == "/v1/responses/input_tokens"
+    assert asked.json.keys() == {"model", "input", "tools"}
+    refuses(upstream, 200, {"object": "error"})
+    with pytest.raises(UpstreamFailed, match="asked to count"):
+        await collect(openai, job(request, "gpt-4.1", Operation.COUNT))
+
+
 async def test_summaries_are_asked_for_only_if_an_administrator_wants_them(upstream: Upstream, http: HttpPool) -> None:
     answers(upstream, RESPONSE)
     asked = provider("openai", http, base_url=upstream.url, api_key="sk-1", summaries=True)

@@ -114,3 +114,19 @@ def test_headers_that_say_when_to_come_back() -> None:
     ]
     assert retry_after(limits) == 0.25
     assert retry_after([(b"content-type", b"text/plain")]) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "wait"),
+    [
+        ("Rate limit reached. Please try again in 6ms. Visit https://x", 0.006),
+        ("Please try again in 1.2s.", 1.2),
+        ("please try again after 20 seconds", 20),
+        ("Please retry again in 2 minutes", 120),
+        ("please try again later", None),
+        ("try again in 5 months", None),
+    ],
+)
+def test_when_to_come_back_may_stand_in_the_text(text: str, wait: float | None) -> None:
+    assert error_of(429, Refusal(text)).retry_after == wait
+    assert error_of(429, Refusal(text, retry_after=7)).retry_after == 7

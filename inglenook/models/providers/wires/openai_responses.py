@@ -47,6 +47,10 @@ _UNKNOWN = (
 )
 
 
+#: Fields of a body that its tokens depend on, and that may be counted.
+COUNTED = ("model", "input", "tools", "tool_choice", "parallel_tool_calls", "text", "reasoning")
+
+
 def can_carry(request: ChatRequest) -> bool:
     """Whether this protocol has words for all that is asked of the sampling."""
     sampling = request.sampling
@@ -219,6 +223,22 @@ class _Event(Struct):
 
 
 _event = msgspec.json.Decoder(_Event)
+
+
+class _Count(Struct):
+    input_tokens: int
+
+
+def read_count(body: bytes) -> int:
+    """How many tokens an answer of `/responses/input_tokens` says there are.
+
+    Raises:
+        UpstreamFailed: it is malformed.
+    """
+    try:
+        return msgspec.json.decode(body, type=_Count).input_tokens
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise UpstreamFailed(f"the provider was asked to count and sent something else: {error}") from None
 
 
 class ResponsesStream:
