@@ -41,6 +41,22 @@ def test_an_answer_appears_piece_by_piece(open_page: OpenPage, teller: Teller) -
     expect(composer(page)).to_have_value("")
 
 
+def test_an_answer_stays_drawn_when_it_is_whole(open_page: OpenPage, teller: Teller) -> None:
+    page = open_page()
+    open_chat(page, MODEL)
+    ask(page, "Tell me a story")
+    story = teller.next()
+    story.say("First part.\n\nSecond part.\n\nThird")
+    expect(prose(page)).to_contain_text("Third")
+    block = prose(page).locator(".block").first
+    block.evaluate("block => { block.drawnBefore = true; }")
+    story.say(" part.")
+    story.end()
+    expect(answers(page, "complete")).to_be_visible()
+    expect(prose(page)).to_contain_text("Third part.")
+    assert block.evaluate("block => block.drawnBefore === true")
+
+
 def test_markdown_code_and_formulas(open_page: OpenPage) -> None:
     page = open_page()
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])

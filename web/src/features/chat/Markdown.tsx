@@ -19,17 +19,16 @@ export interface MarkdownBlocksProps {
 /** A text in blocks: finished ones are drawn once, an open code block is drawn without parsing it again and again. */
 export function MarkdownBlocks({ done, tail, growing = false }: MarkdownBlocksProps) {
   const fence = growing ? openFence(tail) : null;
+  const blocks = fence || tail.trim() === "" ? done : [...done, tail];
   return (
     <div className="prose" dir="auto">
-      {done.map((block, index) => (
+      {blocks.map((block, index) => (
         <MarkdownBlock key={index} text={block} />
       ))}
       {fence ? (
         <div className="block">
           <CodeBlock language={fence.language} code={fence.code} plain />
         </div>
-      ) : tail.trim() ? (
-        <MarkdownBlock key={done.length} text={tail} />
       ) : null}
     </div>
   );

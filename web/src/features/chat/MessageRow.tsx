@@ -3,7 +3,6 @@ import { memo } from "react";
 import type { Message } from "@/api/types";
 
 import { AssistantMessage } from "./AssistantMessage";
-import { LiveMessage } from "./LiveMessage";
 import { UserMessage } from "./UserMessage";
 
 export interface MessageRowProps {
@@ -23,13 +22,7 @@ export const MessageRow = memo(function MessageRow(props: MessageRowProps) {
   const { message } = props;
   return (
     <div className="py-3" data-message={message.id} data-role={message.role} data-status={message.status}>
-      {message.role === "user" ? (
-        <UserMessage {...props} />
-      ) : message.status === "streaming" ? (
-        <LiveMessage message={message} />
-      ) : (
-        <AssistantMessage {...props} />
-      )}
+      {message.role === "user" ? <UserMessage {...props} /> : <AssistantMessage {...props} />}
     </div>
   );
 });

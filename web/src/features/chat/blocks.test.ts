@@ -55,18 +55,33 @@ describe("split", () => {
     expect(split(SAMPLE).join("")).toBe(`${SAMPLE}\n`);
   });
 
+  it("cuts long lists, but only where they look the same", () => {
+    const list = (mark: (at: number) => string) =>
+      Array.from({ length: 50 }, (_, at) => `${mark(at)} item\n`).join("");
+    expect(split(list(() => "-"))).toHaveLength(3);
+    const counted = split(list((at) => `${at + 5}.`));
+    expect(counted).toHaveLength(3);
+    expect(counted[1]).toMatch(/^25\. item/);
+    expect(split(list(() => "1."))).toHaveLength(1); // the parser counts these
+    expect(split(list((at) => (at === 0 ? "-" : "  -")))).toHaveLength(1);
+    expect(split(list((at) => (at % 2 ? "   1." : `${at / 2 + 1}.`)))).toHaveLength(2);
+  });
+
   it("keeps a text with definitions whole", () => {
     expect(split("see [a]\n\n[a]: https://example.org")).toHaveLength(1);
   });
 });
 
 describe("append", () => {
-  it("gives the same blocks whatever the pieces", () => {
+  const LIST = Array.from({ length: 70 }, (_, at) => `${at + 1}. item\n   - part\n\n   more\n`).join("");
+
+  it.each([SAMPLE, LIST])("gives the same blocks whatever the pieces", (sample) => {
+    const text = sample.replace(/\n$/, "");
     for (const size of [1, 2, 3, 7, 50]) {
       let blocks = NO_BLOCKS;
-      for (let at = 0; at < SAMPLE.length; at += size) blocks = append(blocks, SAMPLE.slice(at, at + size));
+      for (let at = 0; at < text.length; at += size) blocks = append(blocks, text.slice(at, at + size));
       blocks = append(blocks, "\n");
-      expect([...blocks.done, blocks.tail], `pieces of ${size}`).toEqual(split(SAMPLE));
+      expect([...blocks.done, blocks.tail], `pieces of ${size}`).toEqual(split(text));
     }
   });
 

@@ -1,8 +1,8 @@
 /**
  * Markdown cut into its top-level blocks, so that a growing answer costs only its last block.
  *
- * A block ends at a blank line that nothing holds open: no code fence, no display formula, no list that goes on.
- * Cutting is a matter of speed, not of meaning: a block parsed alone must look as it does within the whole.
+ * A block ends at a blank line that nothing holds open: no code fence, no display formula, no list that goes on. A
+ * list that has many items goes on in another block: as one it would be parsed anew, whole, with each word. Cutting is a matter of speed, not of meaning: a block parsed alone must look as it does within the whole.
  */
 export interface Blocks {
   /** Blocks that no later text can change. */
@@ -14,7 +14,8 @@ export interface Blocks {
 export const NO_BLOCKS: Blocks = { done: [], tail: "" };
 
 const FENCE = /^ {0,3}(`{3,}|~{3,})(.*)$/;
-const LIST_ITEM = /^ {0,3}(?:[-*+]|\d{1,9}[.)])(?:\s|$)/;
+const LIST_ITEM = /^( {0,3})(?:([-*+])|(\d{1,9})([.)]))(?:\s|$)/;
+const ITEMS_OF_A_BLOCK = 20;
 const INDENTED = /^(?: {2,}|\t)\S/;
 const DEFINITION = /^ {0,3}\[[^\]]+\]:\s/m;
 
@@ -63,7 +64,7 @@ function cut(text: string): number[] {
   const cuts: number[] = [];
   let fence: string | null = null;
   let formula = false;
-  let inList = false;
+  let list: List | null = null;
   let blank = false;
   let started = false;
   let position = 0;
@@ -78,21 +79,49 @@ function cut(text: string): number[] {
     } else if (line.trim() === "") {
       blank = started;
     } else {
-      const continues = inList && (LIST_ITEM.test(line) || INDENTED.test(line));
+      const item = LIST_ITEM.exec(line);
+      const continues: boolean = list !== null && (item !== null || INDENTED.test(line));
       if (blank && !continues) {
         cuts.push(position);
-        inList = false;
+        list = null;
       }
       blank = false;
       started = true;
-      if (LIST_ITEM.test(line)) inList = true;
-      const opening = FENCE.exec(line) ?? (inList ? /^\s*(`{3,}|~{3,})(.*)$/.exec(line) : null);
+      if (item) {
+        if (list && isLong(list, item)) {
+          cuts.push(position);
+          list = null;
+        }
+        list = withItem(list, item);
+      }
+      const opening = FENCE.exec(line) ?? (list ? /^\s*(`{3,}|~{3,})(.*)$/.exec(line) : null);
       if (opening && !(opening[1]?.startsWith("`") && opening[2]?.includes("`"))) fence = opening[1] ?? null;
       else if (opensFormula(line)) formula = true;
     }
     position = end + 1;
   }
   return cuts;
+}
+
+/** A list as far as it was read; `next` is the number that its next item has if it counts on. */
+interface List {
+  indent: string;
+  mark: string;
+  items: number;
+  next: number;
+}
+
+function withItem(list: List | null, [, indent = "", bullet, number, after]: RegExpExecArray): List {
+  const count = Number(number ?? 0);
+  if (!list) return { indent, mark: bullet ?? after ?? "", items: 1, next: count + 1 };
+  if (indent !== list.indent) return list; // an item of an item
+  return { ...list, items: list.items + 1, next: bullet || count === list.next ? list.next + 1 : Number.NaN };
+}
+
+/** Whether a list has enough items to go on in another block, which would look the same. */
+function isLong({ indent, mark, items, next }: List, item: RegExpExecArray): boolean {
+  if (items < ITEMS_OF_A_BLOCK || item[1] !== indent) return false;
+  return item[2] === undefined ? item[4] === mark && Number(item[3]) === next : item[2] === mark;
 }
 
 function opensFormula(line: string): boolean {

@@ -21,6 +21,12 @@ export const useLive = create<{ runs: Readonly<Record<string, LiveAnswer>> }>()(
 const BEFORE: LiveAnswer = { answer: EMPTY_ANSWER, blocks: NO_BLOCKS, connected: true };
 /** Screens are drawn at most this often while text comes in; eyes do not read faster. */
 const DRAW_EVERY_MS = 50;
+const DRAW_SELDOM_MS = 400;
+
+/** The pause before the next drawing. A long last block, such as a table of many rows, is drawn anew as a whole. */
+function pauseFor({ tail }: Blocks): number {
+  return Math.min(DRAW_EVERY_MS + tail.length / 50, DRAW_SELDOM_MS);
+}
 
 function publish(runId: string, live: LiveAnswer): void {
   useLive.setState(({ runs }) => ({ runs: { ...runs, [runId]: live } }));
@@ -69,7 +75,7 @@ export async function followAnswer(runId: string, signal: AbortSignal, onEnd: ()
         onEnd();
         return true;
       }
-      timer ??= setTimeout(draw, DRAW_EVERY_MS);
+      timer ??= setTimeout(draw, pauseFor(live.blocks));
       return false;
     },
   });

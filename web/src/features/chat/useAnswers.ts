@@ -14,14 +14,19 @@ export function useAnswers(conversation: ConversationDetail | undefined): void {
   useEffect(() => {
     if (!id || !running) return;
     const controller = new AbortController();
+    const over = new Set<string>();
     const reload = async (runId: string) => {
+      over.add(runId);
       await refreshConversation(id);
-      forgetRun(runId);
       void refreshList();
     };
     for (const runId of running.split(" ")) {
       followAnswer(runId, controller.signal, () => void reload(runId)).catch(() => reload(runId));
     }
-    return () => controller.abort();
+    return () => {
+      controller.abort();
+      // Not sooner: until the page has drawn the answer that is whole, this is what it shows.
+      over.forEach(forgetRun);
+    };
   }, [id, running]);
 }
