@@ -1,4 +1,4 @@
-"""Both faces over the real catalogue and engine, with the starter model and the built-in embedder."""
+"""All faces that chat, over the real catalogue and engine, with the starter model and the built-in embedder."""
 
 import asyncio
 import json
@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import anthropic
 import httpx
 import ollama
 import openai
@@ -234,6 +235,52 @@ async def test_the_official_ollama_client(client: httpx.AsyncClient, desk: Desk)
         shown = await official.show(M)
         assert shown.modelinfo
         assert "completion" in (shown.capabilities or [])
+
+
+async def test_the_official_anthropic_client(client: httpx.AsyncClient, desk: Desk) -> None:
+    messages: Any = [{"role": "user", "content": TELL}]
+    async with anthropic.AsyncAnthropic(base_url=str(client.base_url), api_key=desk.key, max_retries=0) as official:
+        count = await official.messages.count_tokens(model=M, system="Be brief.", messages=messages)
+        answer = await official.messages.create(model=M, system="Be brief.", max_tokens=8, messages=messages)
+        assert answer.stop_reason == "max_tokens"
+        assert (answer.usage.input_tokens + (answer.usage.cache_read_input_tokens or 0)) == count.input_tokens
+        assert answer.usage.output_tokens == 8
+        async with official.messages.stream(model=M, max_tokens=8, messages=messages) as stream:
+            text = "".join([piece async for piece in stream.text_stream])
+            final = await stream.get_final_message()
+        assert text
+        assert final.usage.output_tokens == 8
+        # What was said before is known, and an answer that was begun goes on.
+        begun: Any = [*messages, {"role": "assistant", "content": text}]
+        assert (await official.messages.create(model=M, max_tokens=4, messages=begun)).content
+        tools: Any = [{"name": "f", "input_schema": {"type": "object"}}]
+        thinking: Any = {"type": "enabled", "budget_tokens": 1024}
+        with pytest.raises(anthropic.BadRequestError, match="tools"):
+            await official.messages.create(model=M, max_tokens=8, messages=messages, tools=tools)
+        with pytest.raises(anthropic.BadRequestError, match="thinking"):
+            await official.messages.create(model=M, max_tokens=2000, messages=messages, thinking=thinking)
+        assert M in [model.id.removesuffix(":latest") async for model in official.models.list()]
+    counted = [entry for entry in await desk.ledger.entries() if entry.operation == "count"]
+    assert [(entry.input_tokens, entry.source) for entry in counted] == [(0, "anthropic")]
+
+
+async def test_responses_go_on(client: httpx.AsyncClient, desk: Desk) -> None:
+    async with openai.AsyncOpenAI(base_url=f"{client.base_url}/v1", api_key=desk.key, max_retries=0) as official:
+        first = await official.responses.create(model=M, input=TELL, max_output_tokens=8)
+        assert (first.status, first.usage and first.usage.output_tokens) == ("incomplete", 8)
+        async with official.responses.stream(
+            model=M, input="Go on.", previous_response_id=first.id, max_output_tokens=8
+        ) as stream:
+            kinds = [event.type async for event in stream]
+        assert kinds[-1] == "response.incomplete"
+        counted = await official.responses.input_tokens.count(model=M, input="Go on.", previous_response_id=first.id)
+        alone = await official.responses.input_tokens.count(model=M, input="Go on.")
+        assert counted.input_tokens > alone.input_tokens > 0
+        # A prompt that is too long is refused unless the caller lets it be cut.
+        long = "word " * 2000
+        with pytest.raises(openai.BadRequestError) as caught:
+            await official.responses.create(model=M, input=long, max_output_tokens=8)
+        assert caught.value.code == "context_length_exceeded"
 
 
 async def test_leaving_frees_the_model(client: httpx.AsyncClient, desk: Desk) -> None:
