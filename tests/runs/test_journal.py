@@ -151,4 +151,4 @@ async def test_the_actor_is_kept_without_secrets_and_given_back(store: Store, ho
     row = await store.read(lambda s: s.get(RunRow, run_id))
     assert row is not None
     assert row.actor_id == actors[0].user_id == "usr_anna"
-    assert set(row.actor) == {"user_id", "name", "role", "groups", "key_id", "team_id", "models"}
+    assert set(row.actor) == {"user_id", "name", "role", "groups", "key_id", "team_id", "models", "tags"}
