@@ -6,7 +6,7 @@ The model's name chooses the script. These exist by themselves:
     long          says 200 words
     slow          says ten words, 50 ms apart
     think         thinks, then answers
-    tools         calls every offered tool once; after their results, says them
+    tools         calls every offered tool once; after their results, says them; without tools, as json
     json          answers with a JSON object that fits the asked schema
     notice        tells of a prompt that was cut, then answers
     cut           says five words, then breaks off with an error
@@ -374,6 +374,8 @@ def _tools(request: Request, prompt: str) -> Script:
     results = [message.text for message in _after_last_user(request.messages) if message.role == "tool"]
     if results:
         return Script([Step(text=f"The tools said: {'; '.join(results)}")])
+    if not request.tools and request.response_format is not None:
+        return _json(request, prompt)
     return Script(
         [Step(tool_call={"name": tool.name, "arguments": _example(tool.parameters)}) for tool in request.tools]
         or [Step(text="There are no tools.")]

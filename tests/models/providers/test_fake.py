@@ -99,7 +99,9 @@ async def test_it_thinks_calls_tools_and_fits_schemas() -> None:
     assert said(await ask(make(), "tools", ChatRequest(messages=after, tools=tools))) == "The tools said: sunny"
 
     formatted = ChatRequest(messages=[Message("user", "x")], response_format=ResponseFormat("json_schema", SCHEMA))
-    assert json.loads(said(await ask(make(), "json", formatted))) == {"city": "text", "days": [3]}
+    for model in ("json", "tools"):  # the second one as long as it has no tools to call
+        assert json.loads(said(await ask(make(), model, formatted))) == {"city": "text", "days": [3]}
+    assert said(await ask(make(), "tools", "x")) == "There are no tools."
 
 
 async def test_scripts_of_the_settings_and_of_the_prompt() -> None:
