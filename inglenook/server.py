@@ -180,7 +180,7 @@ async def open_house(settings: Settings, *, take_over: bool = True) -> AsyncIter
         stack.push_async_callback(runs.stop)
         yield House(
             settings=settings,
-            hosts=HostPolicy(settings.host, settings.allowed_hosts),
+            hosts=HostPolicy(settings.host, settings.allowed_hosts, settings.allowed_origins),
             store=store,
             secrets=secrets,
             accounts=accounts,

@@ -65,6 +65,11 @@ class Settings(BaseSettings):
         default_factory=list,
         description="Further host names that requests may name, as a reverse proxy passes them on.",
     )
+    allowed_origins: Names = Field(
+        default_factory=list,
+        description="Origins of pages, such as `https://chat.example.org`, that may call the inference routes with a "
+        "key from a browser, beside those of this machine.",
+    )
     trusted_proxies: Names = Field(
         default_factory=list,
         description="Addresses or networks of reverse proxies whose `X-Forwarded-*` headers are believed.",
@@ -129,6 +134,14 @@ class Settings(BaseSettings):
         for name in value:
             if re.search(r"[/\s@]|:\d+$", name) and name.count(":") < 2:  # an IPv6 address has more
                 raise ValueError("takes host names alone, such as ai.example.org: no scheme, port or path")
+        return value
+
+    @field_validator("allowed_origins")
+    @classmethod
+    def _page_origins(cls, value: list[str]) -> list[str]:
+        for origin in value:
+            if not re.fullmatch(r"[a-z][a-z0-9+.-]*://[^/\s*@]+/?", origin, re.IGNORECASE):
+                raise ValueError("takes origins, such as https://chat.example.org or http://ai.lan:3000: no path, no *")
         return value
 
     @field_validator("trusted_proxies")

@@ -9,18 +9,22 @@ import socket
 from urllib.parse import urlsplit
 
 _LOCAL_NAMES = frozenset({"localhost", "ip6-localhost"})
-_LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
+_LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1", "0.0.0.0"})
+#: Schemes that only programs on the user's machine serve pages by.
+_APP_SCHEMES = frozenset({"app", "tauri", "vscode-webview", "vscode-file", "file"})
 
 
 class HostPolicy:
     """Decides by the address the server is bound to and the names the administrator allowed."""
 
-    def __init__(self, bound_host: str, allowed: list[str]) -> None:
+    def __init__(self, bound_host: str, allowed: list[str], origins: list[str] | None = None) -> None:
         """
         Args:
             bound_host: Address or name the server listens on.
             allowed: Further host names, without ports.
+            origins: Further origins whose pages may call where only keys count.
         """
+        self._origins = {origin.lower().rstrip("/") for origin in origins or ()}
         self.is_loopback = _is_loopback(bound_host)
         self._names = {name.lower().rstrip(".") for name in allowed} | _LOCAL_NAMES
         if not _is_address(bound_host):
@@ -47,6 +51,17 @@ class HostPolicy:
         """Whether `origin` is a page served by some program on this machine (`http://localhost:3000`)."""
         parts = urlsplit(origin)
         return parts.scheme in ("http", "https") and (parts.hostname or "") in _LOOPBACK_HOSTS
+
+    def may_call(self, origin: str, host: str) -> bool:
+        """Whether a page of `origin` may call where only keys count, and nothing a browser adds by itself: our own
+        pages, those of programs on the user's machine, and those the administrator named. Never `null`: any page can
+        make itself that."""
+        try:
+            if self.origin_allowed(origin, host) or self.is_local_page(origin):
+                return True
+            return urlsplit(origin).scheme in _APP_SCHEMES or origin.lower() in self._origins
+        except ValueError:
+            return False
 
 
 def _name(host: str) -> str:

@@ -105,6 +105,32 @@ def test_foreign_hosts_and_pages_are_refused_there_too(opened: Started) -> None:
         assert client.post("/api/chat", json=CHAT, headers={"Origin": "https://evil.example"}).status_code == 403
 
 
+def test_pages_of_this_machine_may_ask_from_a_browser(opened: Started, closed: Started) -> None:
+    page = "http://localhost:3000"
+    asked = {"Origin": page, "Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "authorization"}
+    for path in ("/api/chat", "/v1/chat/completions", "/v1/messages"):
+        for started in (opened, closed):
+            with _client(started.server.url) as client:
+                answer = client.options(path, headers=asked)
+                assert (answer.status_code, answer.headers["access-control-allow-origin"]) == (204, page)
+                assert "access-control-allow-credentials" not in answer.headers
+                refused = client.options(path, headers={**asked, "Origin": "https://evil.example"})
+                assert (refused.status_code, "access-control-allow-origin" in refused.headers) == (403, False)
+    with _client(closed.server.url, Origin=page) as client:
+        # A page still needs a key, and can read that it does.
+        answer = client.post("/api/chat", json=CHAT)
+        assert (answer.status_code, answer.headers["access-control-allow-origin"]) == (401, page)
+        answer = client.post("/api/chat", json=CHAT, headers={"Authorization": f"Bearer {closed.key}"})
+        assert (answer.status_code, answer.headers["access-control-allow-origin"]) == (200, page)
+        # What a session's cookie opens stays shut to it.
+        for path in ("/api/v1/session", "/api/v1/models", "/api/v1/keys"):
+            for method in ("GET", "POST", "OPTIONS"):
+                answer = client.request(method, path, headers={"Access-Control-Request-Method": "POST"})
+                assert "access-control-allow-origin" not in answer.headers
+    with _client(opened.ollama_url, Origin=page) as client:
+        assert client.post("/api/chat", json=CHAT).headers["access-control-allow-origin"] == page
+
+
 def test_opened_it_answers_this_machine_without_a_key(opened: Started) -> None:
     for url in (opened.ollama_url, opened.server.url):
         with ollama.Client(host=url, trust_env=False) as client:

@@ -39,3 +39,32 @@ def test_only_our_own_pages_are_same_origin() -> None:
     assert not policy.origin_allowed("null", "localhost:8642")
     assert policy.is_local_page("http://localhost:3000")
     assert not policy.is_local_page("http://evil.example")
+
+
+@pytest.mark.parametrize(
+    ("origin", "may"),
+    [
+        ("http://localhost:3000", True),
+        ("https://127.0.0.1", True),
+        ("http://[::1]:5173", True),
+        ("http://localhost:8642", True),
+        ("app://obsidian.md", True),
+        ("tauri://localhost", True),
+        ("vscode-webview://0abc", True),
+        ("https://chat.example", True),
+        ("https://CHAT.example", True),
+        ("http://chat.example", False),
+        ("https://chat.example.evil", False),
+        ("https://evil.example", False),
+        ("http://localhost.evil.example", False),
+        ("http://localhost@evil.example", False),
+        ("null", False),
+        ("", False),
+        ("*", False),
+        ("http://[", False),
+        ("http://ai.lan:8642", False),
+    ],
+)
+def test_which_pages_may_call_where_only_keys_count(origin: str, may: bool) -> None:
+    policy = HostPolicy("127.0.0.1", [], ["https://chat.example/"])
+    assert policy.may_call(origin, "localhost:8642") is may

@@ -76,6 +76,7 @@ class Exchange:
         "keep_alive",
         "length",
         "old",
+        "origin",
         "ready",
         "refusal",
         "render",
@@ -97,6 +98,7 @@ class Exchange:
         self.is_head = is_head
         self.old = old  # HTTP/1.0: knows neither chunks nor our keep-alive
         self.keep_alive = keep_alive
+        self.origin = b""  # header lines for the page that asked (`wire.origins`)
         self.render = render
         self.route: WireRoute | None = None
         self.request: WireRequest | None = None
@@ -240,6 +242,8 @@ class Exchange:
         head = _status_line(status) + self._line.common_headers() + _type_line(content_type)
         if headers:
             head += _lines(headers)
+        if self.origin:
+            head += self.origin
         return head if self.keep_alive else head + b"connection: close\r\n"
 
     def _complete(self) -> None:

@@ -11,6 +11,7 @@ from inglenook.gateway.wire.errors import (
     OriginRefused,
     Refused,
 )
+from inglenook.gateway.wire.origins import is_preflight
 from inglenook.gateway.wire.routes import Headers, Match, WireTable
 from inglenook.kit.errors import InglenookError, TooLarge
 
@@ -47,14 +48,17 @@ def flaw(
 
 def flaw_on_wire(method: bytes, match: Match, fields: Fields, table: WireTable) -> InglenookError | None:
     """What is wrong with a request to a path of the wire."""
-    if method not in match.resource.methods:
+    if method not in match.resource.methods and not is_preflight(method, fields):
         allow = match.resource.allow.decode()
         return MethodNotAllowed(f"{match.path} answers to {allow}", details={"allow": allow})
     origin = fields.get(b"origin")
     if origin is not None:
         host = fields.get(b"host", b"").decode("latin-1")
-        if not table.hosts.origin_allowed(origin.decode("latin-1"), host):
-            return OriginRefused()
+        if not table.hosts.may_call(origin.decode("latin-1"), host):
+            return OriginRefused(
+                "pages of this origin may not call this server; "
+                "an administrator can allow it by the setting allowed_origins"
+            )
     coding = fields.get(b"content-encoding")
     if coding is not None and coding.lower() not in CODINGS and coding.lower() != b"identity":
         return EncodingRefused()

@@ -23,6 +23,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from inglenook.gateway.wire.errors import HeadTooLarge, HostRefused, MethodNotAllowed, Refused, TooSlow
 from inglenook.gateway.wire.exchange import Exchange
 from inglenook.gateway.wire.head import flaw, flaw_on_wire, without_upgrade
+from inglenook.gateway.wire.origins import lines_for, preflight
 from inglenook.gateway.wire.routes import Match, WireRequest, WireTable
 from inglenook.kit.errors import InglenookError, TooLarge
 from inglenook.kit.http.cork import Cork
@@ -311,7 +312,9 @@ class WireProtocol(HttpToolsProtocol):
         error = flaw_on_wire(method, match, fields, self.table)
         if error is not None:
             self._stop(error)
-        exchange.route = match.resource.methods[method]
+        if b"origin" in fields:
+            exchange.origin = lines_for(fields[b"origin"])
+        exchange.route = match.resource.methods.get(method) or preflight(match.resource.allow)
         fields.pop(b"cookie", None)
         exchange.request = WireRequest(
             method.decode("ascii"),

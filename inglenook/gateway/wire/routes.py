@@ -173,8 +173,8 @@ class HostRules(Protocol):
         """Whether a request may name `host` (the `Host` header, port included). The wire keeps the verdicts."""
         ...
 
-    def origin_allowed(self, origin: str, host: str) -> bool:
-        """Whether a page of this `Origin` may call the wire's routes under this `Host`."""
+    def may_call(self, origin: str, host: str) -> bool:
+        """Whether a page of this `Origin` may call the wire's routes, with a key, under this `Host`."""
         ...
 
 

@@ -72,12 +72,42 @@ async def test_a_local_socket_answers_to_any_name(start: StartServer) -> None:
     assert (await client.ask(b"GET /about HTTP/1.1\r\nHost: anything\r\n\r\n")).status == 200
 
 
-@pytest.mark.parametrize(("origin", "status"), [("http://127.0.0.1", 200), ("http://evil.example", 403), ("null", 403)])
+@pytest.mark.parametrize(
+    ("origin", "status"), [("http://page.example", 200), ("http://evil.example", 403), ("null", 403)]
+)
 async def test_origin(served: Served, origin: str, status: int) -> None:
     client = await served.connect()
     answer = await client.ask(b"GET /about HTTP/1.1\r\n%bOrigin: %b\r\n\r\n" % (HOST, origin.encode()))
     assert answer.status == status
-    assert "access-control-allow-origin" not in answer.headers
+    assert answer.headers.get("access-control-allow-origin") == (origin if status == 200 else None)
+    assert "access-control-allow-credentials" not in answer.headers
+
+
+async def test_pages_can_read_errors_and_streams(served: Served) -> None:
+    client = await served.connect()
+    for path in (b"/missing", b"/stream", b"/bug"):
+        answer = await client.ask(b"GET %b HTTP/1.1\r\n%bOrigin: http://page.example\r\n\r\n" % (path, HOST))
+        assert answer.headers["access-control-allow-origin"] == "http://page.example", path
+        assert answer.headers["vary"] == "origin"
+    assert "access-control-allow-origin" not in (await client.ask(b"GET /about HTTP/1.1\r\n%b\r\n" % HOST)).headers
+
+
+async def test_preflights(served: Served) -> None:
+    client = await served.connect()
+    ask = b"OPTIONS /echo HTTP/1.1\r\n%bOrigin: %b\r\nAccess-Control-Request-Method: POST\r\n%b\r\n"
+    wanted = b"Access-Control-Request-Headers: authorization, x-stainless-os\r\n"
+    answer = await client.ask(ask % (HOST, b"http://page.example", wanted))
+    assert (answer.status, answer.body) == (204, b"")
+    assert answer.headers["access-control-allow-methods"] == "POST"
+    assert answer.headers["access-control-allow-headers"] == "authorization, x-stainless-os"
+    assert answer.headers["access-control-allow-origin"] == "http://page.example"
+    answer = await client.ask(ask % (HOST, b"http://page.example", b""))
+    assert "access-control-allow-headers" not in answer.headers
+    refused = await client.ask(ask % (HOST, b"http://evil.example", wanted))
+    assert (refused.status, "access-control-allow-origin" in refused.headers) == (403, False)
+    client = await served.connect()
+    # Without the question of a browser it is a method like others.
+    assert (await client.ask(b"OPTIONS /echo HTTP/1.1\r\n%b\r\n" % HOST)).status == 405
 
 
 @pytest.mark.parametrize(
