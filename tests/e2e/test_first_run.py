@@ -100,7 +100,7 @@ def test_a_chinese_browser_is_spoken_to_in_chinese(with_starter: RunningServer, 
     offered = hint.locator("[data-suggestion]").first
     expect(offered).to_contain_text(re.compile("中文|中英文"))
     expect(offered.get_by_role("button").first).to_be_enabled()
-    expect(hint.locator('a[href$="/settings/providers"]')).to_be_visible()
+    expect(hint.locator('a[href$="/models/providers"]')).to_be_visible()
 
 
 def test_the_starter_says_what_it_cannot_do(with_starter: RunningServer, new_context: NewContext) -> None:
@@ -113,7 +113,7 @@ def test_the_starter_says_what_it_cannot_do(with_starter: RunningServer, new_con
     expect(hint.locator("[data-suggestion]").first).to_contain_text("recommended")
     expect(button(hint, "Get")).to_be_enabled()
     hint.get_by_role("link", name="add an API key").click()
-    expect(page).to_have_url(re.compile("/settings/providers$"))
+    expect(page).to_have_url(re.compile("/models/providers$"))
     expect(button(page, "Add a provider")).to_be_visible()
 
 

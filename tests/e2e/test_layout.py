@@ -9,7 +9,7 @@ from tests.e2e.conftest import OpenPage
 from tests.support.chat_page import answers, api, ask, button, composer, open_chat, prose
 from tests.support.teller import MODEL, Teller
 
-PAGES = ["/", "/models", "/settings/profile", "/settings/keys", "/settings/providers", "/settings/people", "/nowhere"]
+PAGES = ["/", "/models", "/settings/profile", "/settings/keys", "/models/providers", "/admin/people", "/admin/usage", "/admin/server", "/nowhere"]
 LANGUAGES = ["en-US", "zh-CN"]
 
 #: Controls without a name, and pictures without one, as a screen reader would find them.
@@ -141,8 +141,8 @@ def test_a_chinese_page_has_no_english_sentence(open_page: OpenPage, path: str) 
     [
         ("/", "对话设置"),
         ("/settings/keys", "创建密钥"),
-        ("/settings/people", "添加用户"),
-        ("/settings/people", "添加用户组"),
+        ("/admin/people", "添加用户"),
+        ("/admin/people", "添加用户组"),
     ],
 )
 def test_a_chinese_window_has_no_english_sentence(open_page: OpenPage, path: str, opener: str) -> None:

@@ -16,16 +16,16 @@ from tests.support.teller import MODEL, Teller
 
 @pytest.fixture
 def settings(open_page: OpenPage, server: RunningServer) -> Callable[..., Page]:
-    """Opens the settings of a person of their own, so that nobody else's change."""
+    """Opens a page as a person of its own, so that nobody else's settings change."""
 
-    def settings(section: str, name: str, **more: object) -> Page:
+    def settings(path: str, name: str, **more: object) -> Page:
         with server.log_in() as client:
             made = client.post("/api/v1/users", json={"name": name, "password": "first pass phrase", "role": "admin"})
             made.raise_for_status()
         page = open_page("/login", signed_in=False, **more)
         sign_in_by_form(page, name, "first pass phrase")
         expect(composer(page)).to_be_visible()
-        page.goto(f"{server.url}/settings/{section}")
+        page.goto(f"{server.url}/{path}")
         return page
 
     return settings
@@ -42,7 +42,7 @@ def models_for(server: RunningServer, key: str) -> int:
 
 
 def test_a_key_is_shown_once_and_revoked_at_once(settings: Callable[..., Page], server: RunningServer) -> None:
-    page = settings("keys", "keeper")
+    page = settings("settings/keys", "keeper")
     expect(page.get_by_text("You have no keys.")).to_be_visible()
     button(page, "Create a key").click()
     window = page.get_by_role("dialog")
@@ -72,7 +72,7 @@ def test_a_key_is_shown_once_and_revoked_at_once(settings: Callable[..., Page], 
 
 
 def test_a_provider_is_added_by_the_form_and_used(settings: Callable[..., Page], teller: Teller) -> None:
-    page = settings("providers", "buyer")
+    page = settings("models/providers", "buyer")
     button(page, "Add a provider").click()
     window = page.get_by_role("dialog")
     expect(button(window, "Save")).to_be_disabled()
@@ -101,7 +101,7 @@ def test_a_provider_is_added_by_the_form_and_used(settings: Callable[..., Page],
     expect(prose(page)).to_have_text("Hello yourself")
     expect(answers(page, "complete")).to_be_visible()
 
-    page.goto(page.url.split("/c/")[0] + "/settings/providers")
+    page.goto(page.url.split("/c/")[0] + "/models/providers")
     button(page, "More for Next door").click()
     page.get_by_role("menuitem", name="Remove").click()
     button(page.get_by_role("alertdialog").or_(page.get_by_role("dialog")), "Remove").click()
@@ -109,7 +109,7 @@ def test_a_provider_is_added_by_the_form_and_used(settings: Callable[..., Page],
 
 
 def test_a_provider_that_cannot_be_asked_says_why(settings: Callable[..., Page]) -> None:
-    page = settings("providers", "seeker")
+    page = settings("models/providers", "seeker")
     button(page, "Add a provider").click()
     window = page.get_by_role("dialog")
     window.get_by_label("Kind").select_option("openai-compatible")
@@ -123,7 +123,7 @@ def test_a_provider_that_cannot_be_asked_says_why(settings: Callable[..., Page])
 
 
 def test_language_and_theme_stay(settings: Callable[..., Page], open_page: OpenPage) -> None:
-    page = settings("profile", "reader")
+    page = settings("settings/profile", "reader")
     page.get_by_label("Language").select_option("zh-CN")
     expect(page.locator("html")).to_have_attribute("lang", "zh-CN")
     expect(page.get_by_role("heading", level=1)).to_have_text("设置")
@@ -148,7 +148,7 @@ def test_language_and_theme_stay(settings: Callable[..., Page], open_page: OpenP
 
 
 def test_signing_out_leaves_nothing_to_the_next_one(settings: Callable[..., Page]) -> None:
-    page = settings("profile", "leaver")
+    page = settings("settings/profile", "leaver")
     made = api(page, "POST", "conversations", {"title": "Short-lived"})
     page.goto(f"{root(page)}/")
     composer(page).fill("a secret thought")
@@ -165,7 +165,7 @@ def test_signing_out_leaves_nothing_to_the_next_one(settings: Callable[..., Page
 
 
 def test_the_password_is_changed(settings: Callable[..., Page], open_page: OpenPage) -> None:
-    page = settings("profile", "careful")
+    page = settings("settings/profile", "careful")
     page.get_by_label("Current password").fill("not this one at all")
     page.get_by_label("New password").fill("second pass phrase")
     button(page, "Change password").click()
@@ -182,7 +182,7 @@ def test_the_password_is_changed(settings: Callable[..., Page], open_page: OpenP
 
 
 def test_a_forgotten_password_is_replaced(settings: Callable[..., Page], open_page: OpenPage) -> None:
-    page = settings("people", "helper")
+    page = settings("admin/people", "helper")
     api(page, "POST", "users", {"name": "forgetful", "password": "an old phrase of theirs", "role": "member"})
     page.reload()
     button(page, "More for forgetful").click()
@@ -200,7 +200,7 @@ def test_a_forgotten_password_is_replaced(settings: Callable[..., Page], open_pa
 
 
 def test_people_are_added_and_members_see_less(settings: Callable[..., Page], open_page: OpenPage) -> None:
-    page = settings("people", "host")
+    page = settings("admin/people", "host")
     expect(page.get_by_text("host", exact=True).first).to_be_visible()
     api(page, "POST", "users", {"name": "visitor", "password": "a visitor's phrase", "role": "member"})
     page.reload()
@@ -209,6 +209,10 @@ def test_people_are_added_and_members_see_less(settings: Callable[..., Page], op
     member = open_page("/login", signed_in=False)
     sign_in_by_form(member, "visitor", "a visitor's phrase")
     expect(composer(member)).to_be_visible()
-    member.goto(f"{page.url.split('/settings')[0]}/settings/people")
+    pages = member.get_by_role("navigation", name="Pages").get_by_role("link")
+    expect(pages).to_have_text(["Chat", "Models", "Settings"])
+    member.goto(page.url)
+    expect(member.get_by_text("Only administrators see this page.")).to_be_visible()
+    pages.get_by_text("Settings").click()
     sections = member.get_by_role("navigation", name="Sections").get_by_role("link")
     expect(sections).to_have_text(["Profile", "API keys", "Usage"])

@@ -20,7 +20,7 @@ def used(server: RunningServer) -> None:
 
 @pytest.mark.parametrize("width", [1280, 375])
 def test_what_was_used_is_shown_by_model_and_by_key(open_page: OpenPage, width: int) -> None:
-    page = open_page("/settings/usage", width=width)
+    page = open_page("/admin/usage", width=width)
     table = page.get_by_role("table")
     expect(table.get_by_role("row", name="echo")).to_be_visible()
     expect(page.get_by_role("img", name="Use over time")).to_be_visible()
@@ -38,7 +38,7 @@ def test_what_was_used_is_shown_by_model_and_by_key(open_page: OpenPage, width: 
 def test_settings_of_the_server_are_drawn_from_their_schema_and_saved(
     open_page: OpenPage, server: RunningServer
 ) -> None:
-    page = open_page("/settings/server", locale="zh-CN")
+    page = open_page("/admin/server", locale="zh-CN")
     billing = page.get_by_role("region", name="计费")
     billing.get_by_label("本机价格").fill("1200")
     billing.get_by_role("button", name="保存").click()

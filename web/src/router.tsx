@@ -69,28 +69,24 @@ const conversation = createRoute({
   ),
 });
 
-const models = createRoute({
-  getParentRoute: () => frame,
-  path: "/models",
-  component: lazyPage(() => import("@/features/models/ModelsPage").then(({ ModelsPage }) => ModelsPage)),
-});
-
+const ModelsPage = lazyPage(() =>
+  import("@/features/models/ModelsPage").then(({ ModelsPage }) => ModelsPage),
+);
+const AdminPage = lazyPage(() => import("@/features/accounts/AdminPage").then(({ AdminPage }) => AdminPage));
 const SettingsPage = lazyPage(() =>
   import("@/features/accounts/SettingsPage").then(({ SettingsPage }) => SettingsPage),
 );
-const settings = createRoute({ getParentRoute: () => frame, path: "/settings", component: SettingsPage });
-const section = createRoute({
-  getParentRoute: () => frame,
-  path: "/settings/$section",
-  component: SettingsPage,
-});
+const sectioned = [
+  createRoute({ getParentRoute: () => frame, path: "/models", component: ModelsPage }),
+  createRoute({ getParentRoute: () => frame, path: "/models/$section", component: ModelsPage }),
+  createRoute({ getParentRoute: () => frame, path: "/admin", component: AdminPage }),
+  createRoute({ getParentRoute: () => frame, path: "/admin/$section", component: AdminPage }),
+  createRoute({ getParentRoute: () => frame, path: "/settings", component: SettingsPage }),
+  createRoute({ getParentRoute: () => frame, path: "/settings/$section", component: SettingsPage }),
+] as const;
 
 export const router = createRouter({
-  routeTree: root.addChildren([
-    frame.addChildren([chat, conversation, models, settings, section]),
-    login,
-    setup,
-  ]),
+  routeTree: root.addChildren([frame.addChildren([chat, conversation, ...sectioned]), login, setup]),
   basepath: BASE_PATH,
   defaultPreload: "intent",
   defaultErrorComponent: PageError,

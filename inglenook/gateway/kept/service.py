@@ -61,7 +61,7 @@ KEEPING: Section[Keeping] = Section(
                 "Tools that use OpenAI's Responses API may leave the conversation here and send only what is new. "
                 "0: nothing is kept, and such tools send everything each time or fail."
             ): (
-                "使用 OpenAI Responses API 的工具可以把对话留在这里，之后只发送新增内容。"
+                "使用 OpenAI 的 Responses 接口的工具可以把对话留在这里，之后只发送新增内容。"
                 "填 0 则不保留，这类工具要么每次发送全部内容，要么无法续接。"
             ),
         }

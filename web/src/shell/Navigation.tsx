@@ -2,16 +2,17 @@ import { useLingui } from "@lingui/react/macro";
 import { Link, useLocation } from "@tanstack/react-router";
 import clsx from "clsx";
 
-import { PAGES } from "./pages";
+import { usePages } from "./pages";
 import { useWindows } from "./windows";
 
 export function Navigation() {
   const { t, i18n } = useLingui();
   const path = useLocation({ select: ({ pathname }) => pathname });
+  const pages = usePages();
   const close = useWindows((state) => state.close);
   return (
     <nav aria-label={t`Pages`} className="flex flex-col gap-0.5 border-b border-line px-2 pb-3">
-      {PAGES.map(({ to, name, icon: Icon, holds }) => {
+      {pages.map(({ to, name, icon: Icon, holds }) => {
         const active = holds(path);
         return (
           <Link

@@ -8,7 +8,7 @@ import { useConversations } from "@/features/conversations/queries";
 import { date } from "@/i18n/format";
 import { isDark } from "@/ui/theme";
 
-import { PAGES } from "./pages";
+import { usePages } from "./pages";
 import { useWindows } from "./windows";
 
 export interface Entry {
@@ -25,6 +25,7 @@ const SHOWN = 30;
 export function usePaletteEntries(query: string): Entry[] {
   const { t, i18n } = useLingui();
   const navigate = useNavigate();
+  const pages = usePages();
   const { theme, choose } = useChosenTheme();
   const open = useWindows((state) => state.open);
   const words = query.trim().toLowerCase();
@@ -33,7 +34,7 @@ export function usePaletteEntries(query: string): Entry[] {
   const dark = isDark(theme);
   const fixed: Entry[] = [
     { id: "new", icon: SquarePen, name: t`New chat`, run: () => void navigate({ to: "/" }) },
-    ...PAGES.map(({ to, name, icon }) => ({
+    ...pages.map(({ to, name, icon }) => ({
       id: to,
       icon,
       name: i18n._(name),

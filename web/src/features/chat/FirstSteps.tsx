@@ -38,7 +38,7 @@ export function FirstSteps() {
             <Trans>
               Or use a vendor’s models:{" "}
               <Link
-                to="/settings/$section"
+                to="/models/$section"
                 params={{ section: "providers" }}
                 className="text-ember underline underline-offset-3"
               >

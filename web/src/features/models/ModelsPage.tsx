@@ -1,71 +1,24 @@
-import { Trans, useLingui } from "@lingui/react/macro";
-import { Link } from "@tanstack/react-router";
+import { msg } from "@lingui/core/macro";
+import { useLingui } from "@lingui/react/macro";
 
 import { useIsAdmin } from "@/features/accounts/session";
-import { Page } from "@/shell/Page";
-import { Section } from "@/shell/Section";
-import { ErrorState } from "@/ui/ErrorState";
-import { Skeleton } from "@/ui/Skeleton";
+import { type PageSection, SectionedPage } from "@/shell/SectionedPage";
 
-import { AddModel } from "./AddModel";
-import { BoughtModels } from "./BoughtModels";
-import { LocalModel } from "./LocalModel";
-import { MemoryUse } from "./MemoryUse";
-import { PullList } from "./PullList";
-import { useModels } from "./queries";
+import { ModelsSection } from "./ModelsSection";
+import { ProvidersSection } from "./ProvidersSection";
 
-/** `/models`: what can be asked, what it takes of this machine, and how to get more. */
+const MODELS: PageSection = { id: "all", name: msg`All models`, body: ModelsSection };
+const PROVIDERS: PageSection = { id: "providers", name: msg`Providers`, body: ProvidersSection };
+
+/** `/models/…`: what can be asked; for administrators also where it comes from. */
 export function ModelsPage() {
   const { t } = useLingui();
   const isAdmin = useIsAdmin();
-  const models = useModels({ live: true });
-  const local = (models.data ?? []).filter((model) => model.local);
-  const bought = (models.data ?? []).filter((model) => !model.local);
   return (
-    <Page title={t`Models`}>
-      {models.isPending ? <Skeleton lines={6} /> : null}
-      {models.isError && !models.data ? (
-        <ErrorState error={models.error} retry={() => void models.refetch()} />
-      ) : null}
-      {models.data ? (
-        <div className="flex flex-col gap-10">
-          <MemoryUse />
-          <Section title={t`On this machine`}>
-            {local.length === 0 ? (
-              <p className="text-muted">
-                <Trans>There is no model here yet. Get one below; it stays on this machine.</Trans>
-              </p>
-            ) : (
-              <ul className="divide-y divide-line border-y border-line">
-                {local.map((model) => (
-                  <LocalModel key={model.name} model={model} mayManage={isAdmin} />
-                ))}
-              </ul>
-            )}
-          </Section>
-          {isAdmin ? <PullList /> : null}
-          {isAdmin ? <AddModel /> : null}
-          <Section title={t`Bought`}>
-            {bought.length > 0 ? <BoughtModels models={bought} /> : null}
-            {isAdmin ? (
-              <p className="text-muted">
-                {bought.length === 0 ? <Trans>Models of a vendor, paid by use, appear here.</Trans> : null}{" "}
-                <Link
-                  to="/settings/$section"
-                  params={{ section: "providers" }}
-                  className="text-ember underline underline-offset-3"
-                >
-                  <Trans>Set up a provider</Trans>
-                </Link>
-              </p>
-            ) : bought.length === 0 ? (
-              <p className="text-muted">
-                <Trans>An administrator has set up none.</Trans>
-              </p>
-            ) : null}
-          </Section>
-        </div>
-      ) : null}
-    </Page>
+    <SectionedPage
+      title={t`Models`}
+      to="/models/$section"
+      sections={isAdmin ? [MODELS, PROVIDERS] : [MODELS]}
+    />
   );
 }

@@ -12,7 +12,7 @@ import { ProviderForm } from "./ProviderForm";
 import { ProviderRow } from "./ProviderRow";
 import { useProviderKinds, useProviders } from "./providers";
 
-/** Settings > Providers: whose models can be bought, and with which key. */
+/** Models > Providers: whose models can be bought, and with which key. */
 export function ProvidersSection() {
   const { t, i18n } = useLingui();
   const providers = useProviders();

@@ -24,7 +24,7 @@ export function BreakEvenSection({ span }: { span: Span }) {
         <p className="text-muted">
           <Trans>
             Say what this machine costs under{" "}
-            <Link to="/settings/$section" params={{ section: "server" }} className="text-ember underline">
+            <Link to="/admin/$section" params={{ section: "server" }} className="text-ember underline">
               Server
             </Link>{" "}
             to see when it pays.

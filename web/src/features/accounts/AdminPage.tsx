@@ -1,0 +1,31 @@
+import { msg } from "@lingui/core/macro";
+import { Trans, useLingui } from "@lingui/react/macro";
+
+import { UsageSection } from "@/features/usage/UsageSection";
+import { Page } from "@/shell/Page";
+import { type PageSection, SectionedPage } from "@/shell/SectionedPage";
+
+import { PeopleSection } from "./PeopleSection";
+import { ServerSection } from "./ServerSection";
+import { useIsAdmin } from "./session";
+
+const SECTIONS: readonly [PageSection, ...PageSection[]] = [
+  { id: "people", name: msg`People`, body: PeopleSection },
+  { id: "usage", name: msg`Usage`, body: UsageSection },
+  { id: "server", name: msg`Server`, body: ServerSection },
+];
+
+/** `/admin/…`: what an administrator answers for: people, money and the server. */
+export function AdminPage() {
+  const { t } = useLingui();
+  if (!useIsAdmin()) {
+    return (
+      <Page title={t`Admin`}>
+        <p className="text-muted">
+          <Trans>Only administrators see this page.</Trans>
+        </p>
+      </Page>
+    );
+  }
+  return <SectionedPage title={t`Admin`} to="/admin/$section" sections={SECTIONS} />;
+}
