@@ -49,7 +49,7 @@ async def read_session(request: Request, response: Response, accounts: TheAccoun
         principal = await accounts.authenticate(request)
     except Unauthenticated:
         return _state(accounts, None)
-    if principal.key_id is None and (token := request.cookies.get(sessions.COOKIE)) is not None:
+    if principal.key_id is None and (token := sessions.cookie_of(request)) is not None:
         sessions.set_cookie(request, response, token)  # the cookie lives as long as the session
     return _state(accounts, principal.user_id)
 

@@ -4,6 +4,7 @@ import unicodedata
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic_core import PydanticCustomError
 
 from inglenook.accounts.principal import Role, Verb
 
@@ -49,7 +50,7 @@ class _Patch(_Input):
     def _no_null(self) -> "_Patch":
         for name in self.model_fields_set - self._nullable():
             if getattr(self, name) is None:
-                raise ValueError(f"{name} cannot be null; leave it out to keep it")
+                raise PydanticCustomError("null", "cannot be null; leave it out to keep it", {"field": name})
         return self
 
     @classmethod

@@ -21,7 +21,7 @@ from inglenook.accounts.limiter import Limiter
 from inglenook.accounts.limits import Limits
 from inglenook.accounts.passwords import Passwords
 from inglenook.accounts.principal import CONSOLE, Principal, Role, Thing
-from inglenook.accounts.sessions import COOKIE, SessionFacts, Sessions
+from inglenook.accounts.sessions import SessionFacts, Sessions
 from inglenook.accounts.settings import RuntimeSettings
 from inglenook.accounts.setup import Setup
 from inglenook.accounts.snapshot import Live
@@ -113,7 +113,7 @@ class Accounts:
             return principal
         if request.scope.get(LOCAL_ADMIN) is True:
             return CONSOLE
-        if COOKIE not in request.cookies:
+        if sessions.cookie_of(request) is None:
             raise Unauthenticated
         sessions.check_not_forged(request)
         session = await self.session_of(request)
@@ -124,7 +124,7 @@ class Accounts:
 
     async def session_of(self, request: Request) -> SessionFacts | None:
         """The session of the request's cookie, if it is good."""
-        token = request.cookies.get(COOKIE)
+        token = sessions.cookie_of(request)
         return None if token is None else await self.sessions.find(token)
 
     # --------------------------------------------------------------------------------------- signing in
@@ -248,7 +248,7 @@ def _address(request: Request) -> str | None:
 
 def _begin(session: Session, request: Request, user: User) -> str:
     token = sessions.begin(
-        session, user.id, request.headers.get("user-agent", ""), replaces=request.cookies.get(COOKIE)
+        session, user.id, request.headers.get("user-agent", ""), replaces=sessions.cookie_of(request)
     )
     actor = Principal(user_id=user.id, name=user.name)
     audit.record(session, actor, "session.created", Thing("user", user.id), address=_address(request))

@@ -18,6 +18,7 @@ from inglenook.kit.ids import new_id
 from inglenook.kit.time import now_ms
 from inglenook.store.database import Store
 
+#: The cookie's name on a scheme's own port; `cookie_name` says it for the others.
 COOKIE = "inglenook_session"
 #: Header (with value 1) that unsafe requests with a cookie must carry: no other site's page can send it.
 CSRF_HEADER = "x-inglenook"
@@ -96,7 +97,7 @@ def end_all(session: Session, user_id: str, *, but: str | None = None) -> None:
 def set_cookie(request: Request, response: Response, token: str) -> None:
     """Put the token where only the browser's requests to this server carry it."""
     response.set_cookie(
-        COOKIE,
+        cookie_name(request),
         token,
         max_age=LIFETIME_MS // 1000,
         path=cookie_path(request),
@@ -108,7 +109,24 @@ def set_cookie(request: Request, response: Response, token: str) -> None:
 
 def clear_cookie(request: Request, response: Response) -> None:
     """Make the browser forget the token."""
-    response.delete_cookie(COOKIE, path=cookie_path(request), httponly=True, samesite="lax", secure=is_https(request))
+    response.delete_cookie(
+        cookie_name(request), path=cookie_path(request), httponly=True, samesite="lax", secure=is_https(request)
+    )
+
+
+def cookie_of(request: Request) -> str | None:
+    """The token that the browser sent, if it did."""
+    return request.cookies.get(cookie_name(request))
+
+
+def cookie_name(request: Request) -> str:
+    """What the cookie is called here: browsers send cookies of one host to all of its ports, so the name tells them
+    apart. The port is that of the address the browser asked, not the one we listen at behind a proxy."""
+    try:
+        port = request.url.port
+    except ValueError:  # the Host header's is no number
+        port = None
+    return COOKIE if port in (None, 80, 443) else f"{COOKIE}_{port}"
 
 
 def cookie_path(request: Request) -> str:

@@ -43,7 +43,7 @@ class Section(Struct, Generic[S], frozen=True, kw_only=True):
     Attributes:
         name: In the API's paths and in the table: `mail`, `billing`, …
         kind: What they are read into. Every field has a default; a `__post_init__` may raise `ValueError` where values
-            do not fit together.
+            do not fit together; where one is to blame, its name and a colon come first.
         settings_schema: JSON schema of their form (`kit.settings_schema`); properties marked `"secret": true` are
             encrypted at rest and never shown again.
         translations: By language (`zh-CN`), what the title and the titles and descriptions of the schema are in it.
@@ -196,4 +196,13 @@ def _read(section: Section[S], settings: dict[str, Any]) -> S:
     try:
         return msgspec.convert(settings, section.kind)
     except msgspec.ValidationError as error:
-        raise BadInput(f"settings: {error}", field="settings") from None
+        raise BadInput(f"settings: {error}", field=_field(section, str(error))) from None
+
+
+def _field(section: Section[S], message: str) -> str:
+    """Which setting a message is about: `__post_init__` begins with its name, msgspec ends with its path."""
+    names = section.settings_schema.get("properties", {})
+    begin, _, _ = message.partition(":")
+    _, _, end = message.partition(" - at `$.")
+    name = begin if begin in names else end.rstrip("`").partition("[")[0]
+    return f"settings.{name}" if name in names else "settings"

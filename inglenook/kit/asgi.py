@@ -1,6 +1,7 @@
 """What every request to the framework's routes passes first: base path, host check, security headers, errors."""
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any
 
 import orjson
@@ -150,13 +151,32 @@ def render_error(error: InglenookError) -> tuple[int, dict[str, str], bytes]:
 
 
 def from_validation(errors: list[dict[str, Any]]) -> BadInput:
-    """The first of pydantic's complaints as an error that names the field."""
+    """The first of pydantic's complaints as an error that names the field, as `settings.models[2].name`.
+
+    A validator of a whole body names the field it means in its context (`PydanticCustomError`).
+    """
     first = errors[0]
     place = first["loc"]
+    named = first.get("ctx", {}).get("field")
     if first.get("type") == "json_invalid":
         return BadInput(f"the body is not JSON: {first['ctx']['error']} at character {place[-1]}")
-    if place == ("body",):
+    if place == ("body",) and first.get("type") in _NO_OBJECT:
         return BadInput("the body must be a JSON object, sent with the header Content-Type: application/json")
-    field = ".".join(str(part) for part in place if part not in ("body", "query", "path"))
+    field = _path(place[1:] if place and place[0] in _SOURCES else place)
+    if isinstance(named, str):
+        field = f"{field}.{named}" if field else named
     where = f"{field}: " if field else ""
     return BadInput(f"{where}{first['msg'].removeprefix('Value error, ')}", field=field or None)
+
+
+def _path(parts: Sequence[str | int]) -> str:
+    """A place in a body in the words of a caller: `targets[0].model`."""
+    path = ""
+    for part in parts:
+        path += f"[{part}]" if isinstance(part, int) else f".{part}" if path else part
+    return path
+
+
+_SOURCES = ("body", "query", "path", "header", "cookie")
+#: Complaints of a body that is no object at all.
+_NO_OBJECT = frozenset({"missing", "model_attributes_type", "model_type", "dict_type"})

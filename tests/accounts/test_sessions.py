@@ -65,6 +65,19 @@ async def test_the_cookie_is_secure_over_https_and_stays_below_the_base_path(web
     assert cookie["path"] == "/ai"
 
 
+async def test_servers_on_other_ports_of_a_host_keep_their_sessions(web: Web) -> None:
+    await web.accounts.create_user("ada", PASSWORD)
+    one = await web.browser(url="http://127.0.0.1:8080")
+    assert (await sign_in(one, "ada")).status_code == 200
+    # What a browser does: it sends to port 8090, too, what port 8080 set.
+    other = await web.browser(url="http://127.0.0.1:8090")
+    other.cookies = one.cookies
+    assert (await other.get("session")).json()["user"] is None
+    assert (await sign_in(other, "ada")).status_code == 200
+    assert (await other.delete("session")).status_code == 204
+    assert (await one.get("session")).json()["user"]["name"] == "ada"
+
+
 @pytest.mark.parametrize(("name", "password"), [("ada", "wrong horse"), ("nobody", PASSWORD), ("ada", "x" * 1000)])
 async def test_a_wrong_name_and_a_wrong_password_look_the_same(web: Web, name: str, password: str) -> None:
     await web.accounts.create_user("ada", PASSWORD)

@@ -29,6 +29,8 @@ class Tea(Struct, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         if self.leaves == "green" and self.minutes > 2:
             raise ValueError("green tea takes two minutes at most")
+        if self.minutes == 7:
+            raise ValueError("minutes: seven is unlucky")
 
 
 TEA = Section(
@@ -73,6 +75,7 @@ async def test_a_section_is_at_its_defaults_until_somebody_changes_it(accounts: 
         ({"leaves": "nettle"}, "settings.leaves", "black, green"),
         ({"milk": True}, "settings.milk", "not a setting"),
         ({"leaves": "green"}, "settings", "two minutes"),
+        ({"minutes": 7}, "settings.minutes", "seven"),
     ],
 )
 async def test_wrong_settings_change_nothing(

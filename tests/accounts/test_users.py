@@ -78,6 +78,12 @@ async def test_names_and_passwords_are_checked(web: Web, body: Any, status: int,
         assert answer.json()["error"]["field"] == field
 
 
+async def test_null_is_refused_by_the_name_of_its_field(web: Web) -> None:
+    admin = await web.signed_in("ada", Role.ADMIN)
+    answer = await admin.patch(f"users/{admin.user['id']}", json={"email": None, "role": None})  # type: ignore[attr-defined]
+    assert (answer.status_code, answer.json()["error"]["field"]) == (400, "role")
+
+
 async def test_disabling_signs_out_and_enabling_lets_in_again(web: Web) -> None:
     admin, bob = await web.signed_in("ada", Role.ADMIN), await web.signed_in("bob")
     path = f"users/{bob.user['id']}"  # type: ignore[attr-defined]

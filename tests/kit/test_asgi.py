@@ -175,7 +175,13 @@ def test_errors_have_one_shape() -> None:
 
 def test_a_validation_error_names_the_field() -> None:
     error = from_validation([{"loc": ("body", "messages", 2, "text"), "msg": "Field required"}])
-    assert (error.field, error.message) == ("messages.2.text", "messages.2.text: Field required")
+    assert (error.field, error.message) == ("messages[2].text", "messages[2].text: Field required")
+    told = {"loc": ("body", "patch"), "msg": "cannot be null", "type": "null", "ctx": {"field": "name"}}
+    assert from_validation([told]).field == "patch.name"
+    whole = from_validation([{"loc": ("body",), "msg": "Value error, two of three", "type": "value_error"}])
+    assert (whole.field, whole.message) == (None, "two of three")
+    nothing = from_validation([{"loc": ("body",), "msg": "Field required", "type": "missing"}])
+    assert "JSON object" in nothing.message
 
 
 @pytest.mark.slow

@@ -21,7 +21,10 @@ class BudgetSettings(Struct, frozen=True, kw_only=True):
     unpriced: Literal["allow", "refuse"] = "allow"
 
     def __post_init__(self) -> None:
-        zone(self.time_zone)
+        try:
+            zone(self.time_zone)
+        except ValueError as error:
+            raise ValueError(f"time_zone: {error}") from None
 
 
 BUDGETS: Section[BudgetSettings] = Section(

@@ -51,4 +51,9 @@ describe("fromForm", () => {
     expect(fromForm(specs, form)).toMatchObject({ api_key: "sk-1", timeout: null });
     expect(fromForm(specs, { ...form, api_key: "" })).not.toHaveProperty("api_key");
   });
+
+  it("leaves it to the server to refuse what is no number", () => {
+    const form = toForm(specs, { base_url: "https://x/v1" });
+    expect(fromForm(specs, { ...form, timeout: "4 s" })).toMatchObject({ timeout: "4 s" });
+  });
 });

@@ -94,8 +94,11 @@ export function fromForm(specs: readonly SettingSpec[], form: SettingsForm): Jso
     const trimmed = value.trim();
     if (trimmed === "") {
       if (!secret) settings[name] = null;
-    } else if (type === "number") settings[name] = Number(trimmed);
-    else if (type === "list") settings[name] = trimmed.split(/\s*[,，]\s*/).filter(Boolean);
+    } else if (type === "number") {
+      // What is no number goes as it is: the server says so beside the field, where null would be its default.
+      const value = Number(trimmed);
+      settings[name] = Number.isFinite(value) ? value : trimmed;
+    } else if (type === "list") settings[name] = trimmed.split(/\s*[,，]\s*/).filter(Boolean);
     else settings[name] = trimmed;
   }
   return settings;
