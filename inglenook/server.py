@@ -60,8 +60,10 @@ from inglenook.metrics import router as metrics_router
 from inglenook.models.api import router as models_router
 from inglenook.models.catalogue import Catalogue
 from inglenook.models.engine.service import Engine
+from inglenook.models.hub.access import Access
 from inglenook.models.hub.layout import ModelStore
 from inglenook.models.hub.service import Hub
+from inglenook.models.hub.settings import HUB
 from inglenook.models.providers.base import ProviderParts
 from inglenook.runs.api import router as runs_router
 from inglenook.runs.service import Runs
@@ -149,7 +151,8 @@ async def open_house(settings: Settings, *, take_over: bool = True) -> AsyncIter
         model_store = ModelStore(settings.models_dir)
         engine = Engine(settings, model_store)
         stack.push_async_callback(engine.stop)
-        hub = Hub(settings, model_store, outbound)
+        sources = accounts.settings.register(HUB)
+        hub = Hub(settings, model_store, outbound, Access(lambda: sources.now))
         stack.push_async_callback(hub.stop)
         catalogue = Catalogue(store, secrets, model_store, ProviderParts(http=http, engine=engine))
         await catalogue.start()

