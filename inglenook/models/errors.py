@@ -39,6 +39,12 @@ class PullFailed(UpstreamFailed):
     code = "pull_failed"
 
 
+class PushFailed(UpstreamFailed):
+    """The registry did not take the model."""
+
+    code = "push_failed"
+
+
 class WrongChecksum(PullFailed):
     """What was fetched is not what its source promised; it was removed. Pull again."""
 

@@ -1,7 +1,8 @@
-"""Ollama's routes that change what is here: `/api/pull`, `/api/create`, `/api/copy`, `/api/delete`.
+"""Ollama's routes that change what is here, or send it elsewhere: `/api/pull`, `/api/push`, `/api/create`, `/api/copy`,
+`/api/delete`.
 
 For those who may manage the hub: administrators, and whom they granted it. Blobs are uploaded by `ollama_blobs`, since
-their bodies are too large to be held. Not here: `/api/push`.
+their bodies are too large to be held.
 """
 
 import asyncio
@@ -14,15 +15,18 @@ import orjson
 from inglenook.accounts import audit
 from inglenook.accounts.principal import Principal, Thing, Verb
 from inglenook.accounts.service import Accounts
-from inglenook.gateway.faces.asking import json_body
+from inglenook.gateway.faces.asking import flag, json_body
 from inglenook.gateway.faces.ollama import render_error
 from inglenook.gateway.wire.routes import WireRequest, WireResponse, WireRoute
 from inglenook.kit.errors import BadInput, InglenookError, NotFound
 from inglenook.models.errors import CannotCarry, InvalidModelName, ModelNotFound
+from inglenook.models.hub.base import Step
 from inglenook.models.hub.create import Recipe, SampleMessage, create
 from inglenook.models.hub.layout import ModelStore
 from inglenook.models.hub.names import ModelName
-from inglenook.models.hub.service import Hub, Pull
+from inglenook.models.hub.push import destination, push
+from inglenook.models.hub.registry import parse_source
+from inglenook.models.hub.service import WAITING, Hub, Pull
 from inglenook.store.database import Store
 
 _JSON = "application/json; charset=utf-8"
@@ -37,6 +41,7 @@ _NOT_HERE = {
     "draft_files": "draft models are not used",
 }
 Who = Callable[[WireRequest], Principal]
+Say = Callable[[dict[str, Any]], None]
 
 
 class OllamaModels:
@@ -61,6 +66,7 @@ class OllamaModels:
 
         return [
             route("POST", "/api/pull", self._pull),
+            route("POST", "/api/push", self._push),
             route("POST", "/api/create", self._create),
             route("POST", "/api/copy", self._copy),
             route("DELETE", "/api/delete", self._delete),
@@ -80,9 +86,24 @@ class OllamaModels:
         name = _name(body)
         if body.get("insecure") is True and "://" not in name:
             name = f"http://{name}"
-        pull = self._hub.start(name)
-        await self._note(principal, "model.pulled", pull.model, source=pull.source)
+        await self._note(principal, "model.pulled", parse_source(name, None).name, source=name)
+        pull = self._hub.start(name)  # nothing is waited for until it is watched, so that its first step is seen
         await _tell(_steps(self._hub.watch(pull.id)), body.get("stream") is not False, response)
+
+    async def _push(self, request: WireRequest, response: WireResponse) -> None:
+        principal = self._manager(request)
+        body = await json_body(request)
+        name, scheme = destination(_name(body), insecure=flag(body, "insecure"))
+
+        async def steps(say: Say) -> None:
+            def report(step: Step) -> None:
+                say(_progress(step.status, step.digest, step.completed, step.total))
+
+            await push(self._models, self._hub.outbound, name, report, scheme=scheme, access=self._hub.access)
+            await self._note(principal, "model.pushed", name.short, to=name.host)
+            say({"status": "success"})
+
+        await _tell(_queued(steps), body.get("stream") is not False, response)
 
     async def _create(self, request: WireRequest, response: WireResponse) -> None:
         principal = self._manager(request)
@@ -91,17 +112,17 @@ class OllamaModels:
         _valid(name, "model")
         recipe = _recipe(body)
 
-        async def steps(say: Callable[[dict[str, Any]], Awaitable[None]]) -> None:
+        async def steps(say: Say) -> None:
             if recipe.base and not recipe.files and not await asyncio.to_thread(self._models.has, recipe.base):
                 async for step in _steps(self._hub.watch(self._hub.start(recipe.base).id)):
                     if step != {"status": "success"}:
-                        await say(step)
+                        say(step)
             said: list[str] = []
             await asyncio.to_thread(create, self._models, name, recipe, said.append)
             for status in said:
-                await say({"status": status})
+                say({"status": status})
             await self._note(principal, "model.created", name, base=recipe.base)
-            await say({"status": "success"})
+            say({"status": "success"})
 
         await _tell(_queued(steps), body.get("stream") is not False, response)
 
@@ -182,22 +203,21 @@ async def _steps(pulls: AsyncIterator[Pull]) -> AsyncIterator[dict[str, Any]]:
             raise InglenookError("the pull was stopped")
         if pull.status == "done":
             yield {"status": "success"}
-        else:
-            step: dict[str, Any] = {"status": pull.message}
-            if pull.digest:
-                step |= {"digest": pull.digest, "total": pull.total, "completed": pull.completed}
-            yield step
+        elif pull.message != WAITING:  # with Ollama, a pull begins with what it does
+            yield _progress(pull.message, pull.digest, pull.completed, pull.total)
 
 
-async def _queued(
-    work: Callable[[Callable[[dict[str, Any]], Awaitable[None]]], Awaitable[None]],
-) -> AsyncIterator[dict[str, Any]]:
+def _progress(status: str, digest: str, completed: int, total: int) -> dict[str, Any]:
+    return {"status": status} | ({"digest": digest, "total": total, "completed": completed} if digest else {})
+
+
+async def _queued(work: Callable[[Say], Awaitable[None]]) -> AsyncIterator[dict[str, Any]]:
     """What `work` says, as it says it; it is cancelled when nobody reads on."""
     said: asyncio.Queue[dict[str, Any] | None] = asyncio.Queue()
 
     async def run() -> None:
         try:
-            await work(said.put)
+            await work(said.put_nowait)
         finally:
             said.put_nowait(None)
 

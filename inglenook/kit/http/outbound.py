@@ -59,15 +59,17 @@ class Outbound:
         url: str,
         *,
         headers: dict[str, str] | None = None,
-        content: bytes | None = None,
+        content: bytes | AsyncIterator[bytes] | None = None,
+        redirects: bool = True,
         connect: float = 15.0,
         idle: float = 60.0,
     ) -> "AsyncIterator[httpx.Response]":
-        """Send a request; read the body from the response as it comes (`aiter_bytes`). Redirects are followed.
+        """Send a request; read the body from the response as it comes (`aiter_bytes`).
 
         For a part of a file send a `range` header and look whether the status is 206. No compression is asked for.
 
         Args:
+            redirects: Whether they are followed; a body that comes in pieces cannot be sent again.
             connect, idle: Seconds to connect, and between two pieces of the answer.
 
         Raises:
@@ -76,7 +78,12 @@ class Outbound:
         """
         client = await self._ready()
         async with client.stream(
-            method, url, headers=headers, content=content, timeout=_timeouts(connect, idle)
+            method,
+            url,
+            headers=headers,
+            content=content,
+            timeout=_timeouts(connect, idle),
+            follow_redirects=redirects,
         ) as response:
             yield response
 

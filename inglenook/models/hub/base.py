@@ -1,6 +1,6 @@
 """The contract of a source: a place models are pulled from."""
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Protocol
 
@@ -34,6 +34,25 @@ class Fetcher(Protocol):
 
         Raises:
             httpx.TransportError: it cannot be reached, or broke off.
+        """
+        ...
+
+
+class Sender(Protocol):
+    """A `Fetcher` that can send a body too (`kit.http.outbound.Outbound`)."""
+
+    def stream(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: dict[str, str] | None = None,
+        content: "bytes | AsyncIterator[bytes] | None" = None,
+        redirects: bool = True,
+        idle: float = 60.0,
+    ) -> "AbstractAsyncContextManager[httpx.Response]":
+        """As a `Fetcher` does; redirects are followed if `redirects`, and `idle` seconds may pass between two pieces of
+        the answer.
         """
         ...
 

@@ -14,7 +14,7 @@ from inglenook.kit.errors import InglenookError, NotFound
 from inglenook.kit.ids import new_id
 from inglenook.kit.time import now_ms
 from inglenook.models.hub.access import Access
-from inglenook.models.hub.base import Fetcher, Source, Step
+from inglenook.models.hub.base import Fetcher, Sender, Source, Step
 from inglenook.models.hub.files import to_the_end
 from inglenook.models.hub.layout import ModelStore
 from inglenook.models.hub.registry import parse_source
@@ -24,6 +24,8 @@ from inglenook.models.hub.stored import StoredModel
 log = logging.getLogger(__name__)
 
 KEPT = 100
+#: What a pull says before it does anything.
+WAITING = "waiting"
 _DAY = 86_400.0
 
 Status = Literal["running", "done", "failed", "cancelled"]
@@ -44,7 +46,7 @@ class Pull(Struct, frozen=True, kw_only=True):
     source: str
     model: str
     status: Status = "running"
-    message: str = "waiting"
+    message: str = WAITING
     digest: str = ""
     completed: int = 0
     total: int = 0
@@ -58,7 +60,7 @@ class Hub:
     """Pulls models into the store. One pull of a thing at a time: who asks for the same joins it."""
 
     def __init__(
-        self, settings: Settings, model_store: ModelStore, outbound: Fetcher, access: Access | None = None
+        self, settings: Settings, model_store: ModelStore, outbound: Sender, access: Access | None = None
     ) -> None:
         self.settings = settings
         self.models = model_store
@@ -173,7 +175,7 @@ class _Running:
         self.source = source
         self.pull = pull
         self.models = hub.models
-        self.outbound = hub.outbound
+        self.outbound: Fetcher = hub.outbound
         self.access = hub.access
         self.alone = hub.alone
         self.shared = hub.sharing.run

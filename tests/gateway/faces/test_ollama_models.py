@@ -10,6 +10,7 @@ import httpx
 import ollama
 import pytest
 
+from tests.support.docker_registry import Registry, registry_beside
 from tests.support.gguf import tiny_llama
 from tests.support.running import RunningServer, inglenook
 
@@ -32,7 +33,7 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
     folder = tmp_path_factory.mktemp("ollama-models")
     gguf = tiny_llama(folder / "tiny.gguf")
     digest = "sha256:" + hashlib.sha256(gguf.read_bytes()).hexdigest()
-    with RunningServer(folder / "data") as server, server.set_up() as admin:
+    with RunningServer(folder / "data", INGLENOOK_ALLOW_PRIVATE="127.0.0.1") as server, server.set_up() as admin:
         head = {"authorization": f"Bearer {server.key(admin)}"}
         assert inglenook(
             "user", "add", "bob", "--password-stdin", "--data", str(folder / "data"), stdin="hold my tea\n"
@@ -150,6 +151,83 @@ def test_garbage_is_no_model_and_is_not_kept_as_one(bench: Bench) -> None:
     assert "converted to GGUF" in safe.json()["error"]
 
 
+@pytest.fixture(scope="module")
+def registry() -> Iterator[Registry]:
+    with registry_beside() as running:
+        yield running
+
+
+@pytest.mark.parametrize("stream", [True, False])
+def test_a_model_goes_to_a_registry_of_ones_own_and_comes_back(
+    bench: Bench, tiny: str, registry: Registry, stream: bool
+) -> None:
+    name = f"{registry.origin.removeprefix('http://')}/team/tiny:{stream}"
+    bench.client.copy(tiny, name)
+    answer = bench.http.post("/api/push", json={"model": name, "insecure": True, "stream": stream})
+    assert answer.status_code == 200, answer.text
+    said = lines(answer)
+    if stream:
+        statuses = list(dict.fromkeys(str(line["status"]) for line in said))
+        assert (statuses[0], statuses[-2:]) == ("retrieving manifest", ["pushing manifest", "success"])
+        assert statuses[1] == f"pushing {bench.digest[7:19]}"
+        assert [line["completed"] for line in said if line.get("digest") == bench.digest][-1] == len(
+            registry.blobs[bench.digest]
+        )
+    else:
+        assert said == [{"status": "success"}]
+    bench.client.delete(name)
+    steps = list(bench.client.pull(name, insecure=True, stream=True))
+    statuses = list(dict.fromkeys(step.status for step in steps))
+    assert statuses[:2] == ["pulling manifest", f"pulling {bench.digest[7:19]}"]
+    assert statuses[-3:] == ["verifying sha256 digest", "writing manifest", "success"]
+    assert name in {model.model for model in bench.client.list().models}
+    bench.client.delete(name)
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "said"),
+    [
+        ({}, 400, "model is required"),
+        ({"model": "tiny"}, 400, "no registry of your own"),
+        ({"model": "a b"}, 400, "invalid"),
+        ({"model": "127.0.0.1:9/team/nobody"}, 404, "not found"),
+        ({"model": "127.0.0.1:9/team/tiny", "insecure": 3}, 400, "insecure"),
+    ],
+)
+def test_pushes_that_cannot_be(bench: Bench, body: dict[str, object], status: int, said: str) -> None:
+    for stream in (True, False):
+        answer = bench.http.post("/api/push", json={**body, "stream": stream})
+        if answer.status_code == 200:  # what was found out after the first line
+            assert (stream, status) == (True, 404)
+            assert said in str(lines(answer)[-1]["error"])
+        else:
+            assert answer.status_code == status, answer.text
+            assert said in answer.json()["error"]
+
+
+def test_a_registry_that_lies_is_found_out(bench: Bench, tiny: str, registry: Registry) -> None:
+    host = registry.origin.removeprefix("http://")
+    bench.client.copy(tiny, f"{host}/team/lie")
+    bench.client.push(f"{host}/team/lie", insecure=True)
+    for name in (tiny, f"{host}/team/lie"):
+        bench.client.delete(name)
+
+    def told(name: str) -> str:
+        answer = bench.http.post("/api/pull", json={"model": name, "insecure": True})
+        return str(lines(answer)[-1]["error"])
+
+    true = registry.blobs[bench.digest]
+    registry.blobs[bench.digest] = bytes(len(true))
+    assert "SHA-256" in told(f"{host}/team/lie")
+    assert bench.http.head(f"/api/blobs/{bench.digest}").status_code == 404
+    assert "has no model" in told(f"{host}/team/nobody")
+    registry.blobs[bench.digest], registry.realm = true, "http://127.0.0.1:9/token"
+    assert "elsewhere" in told(f"{host}/team/lie")
+    registry.realm = ""
+    assert bench.client.pull(f"{host}/team/lie", insecure=True).status == "success"
+    bench.client.delete(f"{host}/team/lie")
+
+
 def test_a_pull_that_fails_says_so(bench: Bench) -> None:
     answer = bench.http.post("/api/pull", json={"model": "http://127.0.0.1:9/nobody/here.gguf"})
     assert "error" in lines(answer)[-1]
@@ -163,6 +241,7 @@ def test_members_may_not_change_what_is_here(bench: Bench, tiny: str) -> None:
     with httpx.Client(base_url=bench.server.url, headers=head, trust_env=False) as member:
         for method, path, body in (
             ("POST", "pull", {"model": "x"}),
+            ("POST", "push", {"model": "reg.example/team/tiny"}),
             ("POST", "create", {"model": "x", "from": tiny}),
             ("POST", "copy", {"source": tiny, "destination": "x"}),
             ("DELETE", "delete", {"model": tiny}),
