@@ -14,9 +14,10 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Sequence
-from hashlib import sha256
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
+
+from gateway_house import furnish
 
 HERE = Path(__file__).parent
 MODEL = "mock"
@@ -113,8 +114,16 @@ class Tools:
         )
 
 
-def request_bytes(*, stream: bool, key: str = "", model: str = MODEL, pace_ms: int = 0) -> bytes:
-    """A request. With `pace_ms` the mock sends a chunk each so many ms, and nothing is taken out of its stream."""
+def request_bytes(
+    *,
+    stream: bool,
+    key: str = "",
+    model: str = MODEL,
+    pace_ms: int = 0,
+    more: Sequence[tuple[str, str]] = (),
+) -> bytes:
+    """A request, with `more` headers. With `pace_ms` the mock sends a chunk each so many ms, and nothing is taken out
+    of its stream."""
     paced = {"user": f"pace-{pace_ms}", "stream_options": {"include_usage": True}} if pace_ms else {}
     body = json.dumps(
         {
@@ -136,6 +145,7 @@ def request_bytes(*, stream: bool, key: str = "", model: str = MODEL, pace_ms: i
         "User-Agent: bench",
         f"Content-Length: {len(body)}",
         *([f"Authorization: Bearer {key}"] if key else []),
+        *(f"{name}: {value}" for name, value in more),
     ]
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
 
@@ -166,8 +176,13 @@ class Served(NamedTuple):
 
 
 @contextlib.contextmanager
-def inglenook(folder: Path, upstream: int, *, keys: int = 1, models: int = 1) -> Iterator[Served]:
-    """A server with the mock as its provider, `keys` API keys of as many users, and `models` names for the mock."""
+def inglenook(folder: Path, upstream: int, *, house: tuple[int, int] | None = None) -> Iterator[Served]:
+    """A server with the mock as its provider.
+
+    Args:
+        house: So many keys and routes (`gateway_house.furnish`); None: an administrator's key without limits, which
+            asks the mock by its name.
+    """
     env = {k: v for k, v in os.environ.items() if not k.startswith("INGLENOOK_") and "proxy" not in k.lower()}
     env |= {"INGLENOOK_STARTER": "", "PYTHONPATH": str(HERE.parent)}
     command = [sys.executable, "-m", "inglenook"]
@@ -183,7 +198,11 @@ def inglenook(folder: Path, upstream: int, *, keys: int = 1, models: int = 1) ->
 
     cli("user", "add", "bench", "--admin", "--password-stdin", stdin="correct horse battery\n")
     key = cli("key", "add", "bench")
-    others = asyncio.run(_more_keys(folder / "data" / "main.db", keys - 1)) if keys > 1 else []
+    keys, asked, models = [key], [MODEL], [MODEL]
+    if house is not None:
+        keys = asyncio.run(furnish(folder / "data" / "main.db", keys=house[0], routes=house[1], spare=MODEL))
+        asked = [f"route-{number:04}" for number in range(house[1])]
+        models += [f"mock-{number:04}" for number in range(house[1])]
     log = (folder / "server.log").open("w")
     server = subprocess.Popen(
         [*command, "serve", "--port", "0", *data], stdout=subprocess.PIPE, stderr=log, text=True, env=env
@@ -195,55 +214,22 @@ def inglenook(folder: Path, upstream: int, *, keys: int = 1, models: int = 1) ->
         if found is None:
             raise SystemExit(f"the server did not start: {line!r} {(folder / 'server.log').read_text()}")
         port = int(found[1])
-        names = [MODEL] if models == 1 else [f"{MODEL}-{number:04}" for number in range(models)]
-        add_provider(port, key, upstream, names)
-        yield Served(server.pid, port, [key, *others], names)
+        add_provider(port, key, upstream, models)
+        yield Served(server.pid, port, keys, asked)
     finally:
         server.send_signal(signal.SIGTERM)
         server.wait(30)
         log.close()
 
 
-async def _more_keys(database: Path, count: int) -> list[str]:
-    """Keys of as many members, written at once (through the API the tables would be read anew after each)."""
-    from inglenook.accounts.service import Accounts
-    from inglenook.accounts.tables import ApiKey, User
-    from inglenook.kit.ids import new_id
-    from inglenook.store.database import Store
-    from inglenook.store.secrets import Secrets
-
-    made = [f"ink-bench{number:038}" for number in range(count)]
-
-    def write(session: Any) -> None:
-        users = [new_id("usr") for _ in made]
-        for user in users:
-            facts = {"name": user, "name_key": user, "display_name": user, "role": "member", "password_hash": "!"}
-            session.add(User(id=user, created_at=0, **facts))
-        session.flush()
-        for user, secret in zip(users, made, strict=True):
-            digest = sha256(secret.encode()).hexdigest()
-            session.add(
-                ApiKey(id=new_id("key"), user_id=user, name="bench", sha256=digest, prefix=secret[:10], created_at=0)
-            )
-
-    store = Store.open(Store.sqlite_url(database))
-    accounts = Accounts(store, Secrets(database.parent))
-    await accounts.start()
-    try:
-        await accounts.snapshot.write(write)
-    finally:
-        await accounts.stop()
-        await store.close()
-    return made
-
-
 def add_provider(port: int, key: str, upstream: int, models: list[str]) -> None:
-    """Make the mock a provider of the server, under these names."""
+    """Make the mock a provider of the server, under these names, for money."""
+    prices = {"input": 2_500_000, "output": 10_000_000}
     body = {
         "kind": "openai-compatible",
         "name": "bench",
         "settings": {"base_url": f"http://127.0.0.1:{upstream}/v1", "api_key": "sk-upstream"},
-        "models": [{"name": name} for name in models],
+        "models": [{"name": name, "prices": prices} for name in models],
     }
     request = urllib.request.Request(
         f"http://127.0.0.1:{port}/api/v1/providers",

@@ -4,7 +4,7 @@ All that is spent and drawn in a turn goes into one transaction, which locks the
 servers on one database wait for each other and never block each other for good.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple, cast
 
 from sqlalchemy import Select, delete, func, select, text, update
@@ -105,33 +105,42 @@ def leave(session: Session, server_id: str) -> None:
 
 def find(session: Session, keys: Iterable[tuple[PurseKey, int]]) -> list[tuple[str, int, int]]:
     """The rows of these purses: id, spent and leased of each. One that is new begins with the second value as spent."""
-    found = []
-    for key, opening in keys:
-        values = {
+    wanted = list(keys)
+    rows = [
+        {
+            "id": new_id("bud"),
             "subject_kind": key.subject[0],
             "subject_id": key.subject[1],
             "period": key.period,
             "start": key.start,
             "currency": key.currency,
+            "spent": opening,
         }
-        session.execute(_MAKE, {**values, "id": new_id("bud"), "spent": opening})
-        query = select(BudgetRow.id, BudgetRow.spent, BudgetRow.leased).filter_by(**values)
-        row = session.execute(query).one()
-        found.append((row.id, row.spent, row.leased))
-    return found
+        for key, opening in wanted
+    ]
+    if rows:
+        session.execute(_MAKE, rows)
+    there = {key: (row.id, row.spent, row.leased) for key, row in _rows(session, [key for key, _ in wanted])}
+    return [there[key] for key, _ in wanted]
 
 
 def existing(session: Session, keys: Iterable[PurseKey]) -> set[PurseKey]:
     """Those of these purses that have a row."""
-    wanted = set(keys)
-    columns = (BudgetRow.subject_kind, BudgetRow.subject_id, BudgetRow.period, BudgetRow.start, BudgetRow.currency)
-    query = select(*columns).where(
-        BudgetRow.start.in_({key.start for key in wanted}), BudgetRow.subject_id.in_({key.subject[1] for key in wanted})
-    )
-    rows = session.execute(query)
-    return wanted & {
-        PurseKey((kind, one), cast(Period, period), start, currency) for kind, one, period, start, currency in rows
-    }
+    return {key for key, _ in _rows(session, list(keys))}
+
+
+def _rows(session: Session, keys: Sequence[PurseKey]) -> Iterator[tuple[PurseKey, Any]]:
+    """Those of these purses that have a row, with its columns."""
+    wanted, columns = set(keys), BudgetRow.__table__.columns
+    subjects = sorted({key.subject[1] for key in keys})
+    for at in range(0, len(subjects), _TOGETHER):
+        query = select(*columns).where(
+            BudgetRow.start.in_({key.start for key in wanted}), BudgetRow.subject_id.in_(subjects[at : at + _TOGETHER])
+        )
+        for row in session.execute(query):
+            key = PurseKey((row.subject_kind, row.subject_id), cast(Period, row.period), row.start, row.currency)
+            if key in wanted:
+                yield key, row
 
 
 class Kept(NamedTuple):
@@ -192,9 +201,8 @@ def turn(
     Args:
         tell: Called in the transaction for each purse that reaches one of `LEVELS` for the first time.
     """
-    rows = _locked(session, sorted(move.budget_id for move in moves))
-    mine = select(BudgetLease).where(BudgetLease.server_id == server_id)
-    leases = {lease.budget_id: lease.amount for lease in session.scalars(mine)}
+    ids = sorted(move.budget_id for move in moves)
+    rows, leases = _locked(session, ids), _leases(session, server_id, ids)
     results: list[Moved] = []
     changed: list[dict[str, Any]] = []
     held: list[dict[str, Any]] = []
@@ -219,6 +227,16 @@ def turn(
     if kept := [one for one in held if one["amount"]]:
         connection.execute(_HOLD, kept)
     return results
+
+
+def _leases(session: Session, server_id: str, ids: Sequence[str]) -> dict[str, int]:
+    """What a server holds of these budgets."""
+    held: dict[str, int] = {}
+    for at in range(0, len(ids), _TOGETHER):
+        some = BudgetLease.budget_id.in_(ids[at : at + _TOGETHER])
+        query = select(BudgetLease.budget_id, BudgetLease.amount).where(BudgetLease.server_id == server_id, some)
+        held.update((row.budget_id, row.amount) for row in session.execute(query))
+    return held
 
 
 def _drawn(move: Move, left: int) -> int:

@@ -2,14 +2,15 @@
 
 A call is promised its money from a purse's lease at once, if it is free. If it is not, the call waits in line until
 more is drawn; all that wait are served by one transaction (`book.turn`). Once a second what was spent is written down
-and what is not needed is given back, for all purses together.
+and what is not needed is given back, for all purses together or, of very many, for some in turn: what is spent but not
+yet written down is leased, so nobody else can spend it, and a crash does not forget it.
 """
 
 import asyncio
 import logging
 import os
 import socket
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from time import monotonic
 
 from sqlalchemy.orm import Session
@@ -23,6 +24,8 @@ log = logging.getLogger(__name__)
 
 #: Seconds between two reports to the database.
 REPORT_EVERY = 1.0
+#: Purses in one report.
+REPORTED = 500
 #: Seconds between two signs of life, where several servers share a database.
 BEAT_EVERY = 5.0
 #: Seconds for which what other servers left in a purse is taken to be still there.
@@ -55,10 +58,10 @@ class Leases:
         servers: How many servers share the database.
     """
 
-    def __init__(self, store: Store, opening: Callable[[PurseKey], Awaitable[int]]) -> None:
+    def __init__(self, store: Store, opening: Callable[[Sequence[PurseKey]], Awaitable[list[int]]]) -> None:
         """
         Args:
-            opening: What the ledger knows to have been spent from a purse that has no row yet.
+            opening: What the ledger knows to have been spent from purses that have no row yet.
         """
         self._store = store
         self._opening = opening
@@ -66,6 +69,7 @@ class Leases:
         self._awake: list[Purse] = []
         self._line: list[_Waiting] = []
         self._due = False
+        self._everything = False
         self._timer: asyncio.TimerHandle | None = None
         self._working: asyncio.Task[None] | None = None
         self._beating: asyncio.Task[None] | None = None
@@ -148,7 +152,7 @@ class Leases:
 
     async def report(self) -> None:
         """Return once all that was spent so far is in the database, or could not be written."""
-        self._due = True
+        self._due = self._everything = True
         self._begin()
         while self._working is not None:
             await asyncio.shield(self._working)
@@ -162,8 +166,6 @@ class Leases:
 
     def _tick(self) -> None:
         self._timer = None
-        for purse in self._awake:
-            purse.tick()
         self._due = True
         self._begin()
 
@@ -174,7 +176,7 @@ class Leases:
     async def _work(self) -> None:
         try:
             while self._due or self._line:
-                due, self._due = self._due, False
+                due = self._reported() if self._due else ()
                 try:
                     await self._turn(due)
                 except Exception as error:
@@ -193,16 +195,30 @@ class Leases:
         if self._awake and self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(REPORT_EVERY, self._tick)
 
-    async def _turn(self, due: bool) -> None:
+    def _reported(self) -> Sequence[Purse]:
+        """Whose turn it is: everybody's who is awake or, of very many, theirs who were not looked at for longest."""
+        everything, self._due, self._everything = self._everything, False, False
+        if everything:
+            return self._awake
+        due, later = self._awake[:REPORTED], self._awake[REPORTED:]
+        now = monotonic()
+        for purse in due:
+            purse.look(now)
+        self._awake = later + due
+        return due
+
+    async def _turn(self, due: Sequence[Purse]) -> None:
         if not self.server_id:
             await self._enter()
         await self._load({purse for waiting in self._line for purse in waiting.purses if not purse.id})
         wanted = self._serve()
-        moved = [purse for purse in (self._awake if due else wanted) if purse.id]
-        moves, before = [], []
-        for purse in moved:
-            before.append((purse, purse.lease, purse.unreported, purse.refused))
-            moves.append(_move(purse, wanted.get(purse, 0)))
+        moved, moves, before = [], [], []
+        for purse in dict.fromkeys((*wanted, *due)):
+            state = (purse, purse.lease, purse.unreported, purse.refused)
+            if purse.id and (move := _move(purse, wanted.get(purse, 0))) is not None:
+                moved.append(purse)
+                moves.append(move)
+                before.append(state)
         if moves:
             try:
                 results = await self._store.write(lambda session: book.turn(session, self.server_id, moves, self.tell))
@@ -227,8 +243,9 @@ class Leases:
         if not missing:
             return
         there = await self._store.read(lambda session: book.existing(session, [purse.key for purse in missing]))
-        openings = [0 if purse.key in there else await self._opening(purse.key) for purse in missing]
-        wanted = [(purse.key, opening) for purse, opening in zip(missing, openings, strict=True)]
+        new = [purse.key for purse in missing if purse.key not in there]
+        openings = dict(zip(new, await self._opening(new), strict=True))
+        wanted = [(purse.key, openings.get(purse.key, 0)) for purse in missing]
         rows = await self._store.write(lambda session: book.find(session, wanted))
         for purse, (row_id, spent, leased) in zip(missing, rows, strict=True):
             purse.id, purse.spent, purse.leased, purse.seen = row_id, spent, leased, monotonic()
@@ -282,10 +299,13 @@ class Leases:
                 log.exception("cannot tell other servers that this one is alive; trying again")
 
 
-def _move(purse: Purse, wanted: int) -> book.Move:
-    """What to do to a purse's row; done to the purse itself already, but for what will be drawn."""
+def _move(purse: Purse, wanted: int) -> book.Move | None:
+    """What to do to a purse's row, if there is something; done to the purse itself already, but for what will be
+    drawn."""
     spent, free, ahead = purse.unreported, purse.free, purse.ahead
     back = free - ahead if not wanted and free > 2 * ahead else 0
+    if not (wanted or spent or back or purse.refused or free < 0):
+        return None
     refused, purse.refused = purse.refused, False
     # More may have been spent than was promised: what is promised to others is held all the same.
     purse.lease = max(purse.lease - spent - back, purse.reserved)

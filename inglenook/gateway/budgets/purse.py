@@ -1,15 +1,17 @@
 """One purse as this server sees it. Amounts are in billionths of the billing currency."""
 
 from collections.abc import Callable
+from time import monotonic
 from typing import NamedTuple
 
 from inglenook.accounts.snapshot import Subject
 from inglenook.gateway.budgets.periods import Period
 
-#: Seconds of spending a server likes to have drawn ahead, and the part of what is left it may draw for that.
+#: Times what is spent between two looks at a purse, that a server likes to have drawn ahead, and the part of what is
+#: left it may draw for that.
 AHEAD, PART = 2.0, 8
 #: How much the last second says about the next, and after how many without calls nothing is held ahead.
-_WEIGHT, _QUIET = 0.3, 5
+_WEIGHT, _QUIET = 0.3, 60.0
 
 
 class PurseKey(NamedTuple):
@@ -29,7 +31,9 @@ class Purse:
     """
 
     __slots__ = (
+        "_every",
         "_flow",
+        "_looked",
         "_quiet",
         "_wake",
         "awake",
@@ -75,7 +79,10 @@ class Purse:
         #: What calls reserve in a second, lately.
         self.rate = 0.0
         self._flow = 0
-        self._quiet = 0
+        self._quiet = 0.0
+        #: When it was last looked at, and how many seconds after the time before.
+        self._looked = 0.0
+        self._every = 1.0
 
     @property
     def free(self) -> int:
@@ -118,15 +125,19 @@ class Purse:
             self.rouse()
 
     def rouse(self) -> None:
-        """Have it looked at within a second."""
+        """Have it looked at, within a second if not very many are."""
         if not self.awake:
             self.awake = True
+            self._looked = monotonic()
             self._wake(self)
 
-    def tick(self) -> None:
-        """A second went by."""
-        self._quiet = 0 if self._flow else self._quiet + 1
-        self.rate = 0.0 if self._quiet >= _QUIET else self.rate + _WEIGHT * (self._flow - self.rate)
+    def look(self, now: float) -> None:
+        """See what was reserved since the last look; `now` in seconds of the monotonic clock."""
+        self._every = every = max(1.0, now - self._looked)
+        self._looked = now
+        self._quiet = 0.0 if self._flow else self._quiet + every
+        weight = 1 - (1 - _WEIGHT) ** every
+        self.rate = 0.0 if self._quiet >= _QUIET else self.rate + weight * (self._flow / every - self.rate)
         self._flow = 0
 
     def calm(self) -> None:
@@ -135,8 +146,8 @@ class Purse:
 
     @property
     def ahead(self) -> int:
-        """How much this server likes to have free: some seconds of its spending, less as the purse gets empty."""
-        flow = max(self.rate, self._flow)
+        """How much this server likes to have free: enough until the next look, less as the purse gets empty."""
+        flow = max(self.rate * self._every, self._flow)
         return max(0, min(int(flow * AHEAD), (self.limit - self.spent - self.leased) // PART))
 
     @property

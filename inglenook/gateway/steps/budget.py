@@ -8,7 +8,7 @@ long as the purse affords. Settled is what the provider says was used or, of an 
 Here nothing waits, unless a purse's lease has run out (`budgets.leases`).
 """
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from typing import NamedTuple
 
 from inglenook.accounts.principal import Principal
@@ -24,12 +24,12 @@ from inglenook.gateway.errors import BudgetExceeded, Unpriced
 from inglenook.gateway.ledger import Ledger
 from inglenook.gateway.money import BILLING, Money
 from inglenook.gateway.steps.base import Step
-from inglenook.gateway.usage.service import Filter, Usage
+from inglenook.gateway.usage.service import Column, Usage
 from inglenook.kit.time import now_ms
 from inglenook.models.calls import Operation
 
 _NEVER = 1 << 62
-_FILTERS = {"key": "key_id", "user": "user_id", "group": "team_id"}
+_COLUMNS: dict[str, Column] = {"key": "key_id", "user": "user_id", "group": "team_id"}
 _WORDS = {"day": "daily", "month": "monthly"}
 
 
@@ -167,12 +167,16 @@ class Budget(Step):
         stack = self._stacks[principal.key_id or principal.user_id] = _Stack(until, tuple(purses))
         return stack
 
-    async def _opening(self, key: PurseKey) -> int:
+    async def _opening(self, keys: Sequence[PurseKey]) -> list[int]:
         """What the ledger knows to have been spent already: a budget may be set in the middle of its month."""
-        column = _FILTERS.get(key.subject[0])
-        where = Filter(since=key.start, **({column: key.subject[1]} if column else {}))  # type: ignore[arg-type]
-        sums = await self._usage.sums(where=where)
-        return sum(found.cost for found in sums if found.currency == key.currency)
+        together: dict[tuple[str, int], list[str]] = {}
+        for key in keys:
+            together.setdefault((key.subject[0], key.start), []).append(key.subject[1])
+        spent = {
+            (kind, start): await self._usage.spent(_COLUMNS.get(kind), ids, start)
+            for (kind, start), ids in together.items()
+        }
+        return [spent[key.subject[0], key.start].get((key.subject[1], key.currency), 0) for key in keys]
 
     def _changed(self, _: Snapshot) -> None:
         self._stacks.clear()

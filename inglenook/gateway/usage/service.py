@@ -6,7 +6,7 @@ from typing import Any, Literal, NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from msgspec import Struct
-from sqlalchemy import ColumnElement, Select, func, select
+from sqlalchemy import ColumnElement, Select, func, literal, select
 from sqlalchemy.orm import Session
 
 from inglenook.gateway.ledger import Ledger
@@ -16,6 +16,8 @@ from inglenook.kit.errors import BadInput, NotFound
 Column = Literal["user_id", "key_id", "team_id", "app_id", "model", "provider", "operation", "source", "status"]
 Group = Column | Literal["hour", "day"]
 _HOUR = 3_600_000
+#: Values in one query.
+_TOGETHER = 500
 
 
 class Filter(Struct, frozen=True, kw_only=True):
@@ -125,6 +127,22 @@ class Usage:
                 sums[at] += getattr(row, amount)
             sums[-1] += row.failed_calls
         return [_sums(by, key, groups[key]) for key in sorted(groups, key=_order)]
+
+    async def spent(self, column: Column | None, ids: Sequence[str], since: int) -> dict[tuple[str, str], int]:
+        """What calls cost since the hour of `since` (ms), by the value of a column, one of `ids`, and the currency;
+        without a column that of all calls, by "" and the currency."""
+
+        def read(session: Session) -> dict[tuple[str, str], int]:
+            by = literal("") if column is None else getattr(UsageHour, column)
+            query = select(by, UsageHour.currency, func.sum(UsageHour.cost)).group_by(by, UsageHour.currency)
+            query = query.where(UsageHour.hour >= since - since % _HOUR)
+            found: dict[tuple[str, str], int] = {}
+            for at in range(0, len(ids), _TOGETHER):
+                some = query if column is None else query.where(by.in_(ids[at : at + _TOGETHER]))
+                found.update({(one, currency): int(cost) for one, currency, cost in session.execute(some)})
+            return found
+
+        return await self._ledger.read(read)
 
     async def entries(
         self, where: Filter | None = None, *, before: int | None = None, limit: int = 100

@@ -5,11 +5,13 @@ from contextlib import aclosing
 from typing import Any
 
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import func, select, text
+from sqlalchemy.orm import Session
 
 from inglenook.accounts.principal import CONSOLE, Role
 from inglenook.accounts.snapshot import ALL_TOGETHER, EACH_USER
 from inglenook.accounts.users import add_user
+from inglenook.gateway.budgets import leases
 from inglenook.gateway.budgets.tables import BudgetLease, BudgetRow
 from inglenook.gateway.call import Call
 from inglenook.gateway.errors import BudgetExceeded, Unpriced
@@ -363,3 +365,34 @@ async def test_when_the_database_is_away_calls_fail_and_nothing_is_forgotten(
     await collect(desk, ask(desk, tokens=900))
     await desk.gateway.budget.leases.report()
     assert (await rows(desk))["key"][0] == 18 * TOKEN
+
+
+def _spent_or_held(session: Session) -> int:
+    return session.scalar(select(func.sum(BudgetRow.spent + BudgetRow.leased))) or 0
+
+
+async def test_of_very_many_purses_some_are_reported_in_turn(
+    desk: Desk, limit: SetLimit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(leases, "REPORTED", 3)
+    monkeypatch.setattr(leases, "REPORT_EVERY", 1000.0)  # the test says when
+    mine = desk.gateway.budget.leases
+    keys = [(await desk.accounts.create_key("ada", f"k{number}")).encode() for number in range(7)]
+    for key in keys:
+        principal = desk.accounts.snapshot.principal_for_key(key)
+        assert principal is not None
+        await limit(1_000_000, ("key", principal.key_id or ""))
+    await asyncio.gather(*(collect(desk, ask(desk, tokens=10, credential=key)) for key in keys))
+    purses = list(mine._purses.values())
+    waiting = [7]
+    for _ in range(3):
+        mine._tick()
+        assert mine._working is not None
+        await mine._working
+        waiting.append(sum(purse.unreported > 0 for purse in purses))
+        # What nobody has written down yet is held, so that a crash does not forget it.
+        assert (await desk.store.read(_spent_or_held)) >= 7 * 6 * TOKEN
+    assert waiting == [7, 4, 1, 0]
+    await asyncio.gather(*(collect(desk, ask(desk, tokens=10, credential=key)) for key in keys))
+    await mine.report()
+    assert not any(purse.unreported for purse in purses)
