@@ -8,6 +8,7 @@ build_app     the framework's side of the HTTP interface
 
 import asyncio
 import logging
+import os
 import signal
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -55,6 +56,7 @@ from inglenook.kit.http.outbound import Outbound
 from inglenook.kit.http.pool import HttpPool
 from inglenook.kit.loop import LagMonitor
 from inglenook.kit.static import WebInterface
+from inglenook.kit.telemetry import open_telemetry
 from inglenook.kit.tls import check_certificate
 from inglenook.metrics import router as metrics_router
 from inglenook.models.api import router as models_router
@@ -169,6 +171,10 @@ async def open_house(settings: Settings, *, take_over: bool = True) -> AsyncIter
         routes.live.on_change(lambda: answers.keep_only(routes.keeping()))
         accounts.on_user_deleted(lambda session, user_id: after_commit(session, lambda: answers.forget_owner(user_id)))
         gateway = Gateway(accounts, catalogue, ledger, routes.live, answers)
+        telemetry = open_telemetry(os.environ, settings.otlp_endpoint)
+        if telemetry is not None:
+            stack.push_async_callback(telemetry.stop)
+            gateway.tell(telemetry)
         await gateway.start()
         stack.push_async_callback(gateway.stop)
         pruner = Pruner(ledger, gateway.keeping)

@@ -22,11 +22,11 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
 @pytest.fixture(scope="module")
 def admin(server: RunningServer) -> Iterator[httpx.Client]:
     with server.set_up() as client:
+        server.add_fake_provider(client)
         yield client
 
 
 def test_calls_are_counted_by_model_and_outcome(server: RunningServer, admin: httpx.Client) -> None:
-    server.add_fake_provider(admin)
     key = {"authorization": f"Bearer {server.key(admin)}"}
     body = {"model": "echo", "messages": [{"role": "user", "content": "one two three"}]}
     with httpx.Client(base_url=server.url, headers=key, trust_env=False) as client:
@@ -47,6 +47,44 @@ def test_calls_are_counted_by_model_and_outcome(server: RunningServer, admin: ht
     assert found["gen_ai_client_operation_duration_seconds_count", "echo", "finished"] == 1
     assert found["gen_ai_server_time_to_first_token_seconds_count", "echo", "finished"] == 1
     assert found["inglenook_calls_running", None, None] == 0
+    for name in (
+        "inglenook_loop_lag_seconds",
+        "inglenook_ledger_lag_seconds",
+        "inglenook_ledger_unwritten_entries",
+        "inglenook_budget_unwritten",
+        "inglenook_models_loaded",
+        "inglenook_models_memory_budget_bytes",
+        "process_cpu_seconds_total",
+        "process_open_fds",
+    ):
+        assert (name, None, None) in found
+
+
+def test_neither_keys_nor_made_up_names_become_series(server: RunningServer, admin: httpx.Client) -> None:
+    def series() -> int:
+        return sum(len(family.samples) for family in text_string_to_metric_families(admin.get("/metrics").text))
+
+    def ask(model: str) -> None:
+        key = {"authorization": f"Bearer {server.key(admin)}"}
+        httpx.post(f"{server.url}/v1/embeddings", json={"model": model, "input": "x"}, headers=key, trust_env=False)
+
+    ask("nobody")
+    ask("echo")
+    before = series()
+    for number in range(40):
+        ask(f"made-up-{number}")
+        ask("echo")
+    assert series() == before
+
+
+def test_a_token_opens_metrics_and_nothing_else(tmp_path: Path) -> None:
+    with RunningServer(tmp_path / "data", INGLENOOK_METRICS_TOKEN="let me in") as server, server.client() as client:
+        good, bad = {"authorization": "Bearer let me in"}, {"authorization": "Bearer let me"}
+        assert client.get("/metrics", headers=good).status_code == 200
+        assert client.get("/metrics", headers=bad).status_code == 401
+        assert client.get("/metrics").status_code == 401
+        assert client.get("/api/v1/server", headers=good).status_code == 401
+        assert client.get("/v1/models", headers=good).status_code == 401
 
 
 def test_only_administrators_read_them(server: RunningServer, admin: httpx.Client) -> None:

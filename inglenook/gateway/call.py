@@ -31,6 +31,7 @@ class Call(Struct, kw_only=True):
         app_id: The app it is made for, if it is.
         tags: What the caller says of the call, for the conditions of routes, beside what its key and groups say.
         cache: What a kept answer to the same call may do: `use` it, `renew` it (ask, and keep what comes), or `off`.
+        traceparent: The caller's own, as it was sent: which span of theirs the call belongs to.
         tailored: Gives the request for the target that is asked, where it depends on who answers; then `decode` is
             for those who only look on.
     """
@@ -49,6 +50,7 @@ class Call(Struct, kw_only=True):
     app_id: str | None = None
     tags: frozenset[str] = frozenset()
     cache: Literal["use", "renew", "off"] = "use"
+    traceparent: str | None = None
     tailored: Callable[[Entry], Request] | None = None
     id: str = field(default_factory=lambda: new_id("call"))
 
@@ -110,6 +112,22 @@ class Plan(Protocol):
         ...
 
 
+class Trace(Protocol):
+    """What a collector is told of one call while it is on its way."""
+
+    def ask(self, candidate: Candidate, exchange: "Exchange") -> str:
+        """A target is asked; gives the `traceparent` it may be told."""
+        ...
+
+    def leave(self, error: BaseException | None, first_ms: float) -> None:
+        """The target asked last answered, failed or was left. As `Plan.ended`."""
+        ...
+
+    def end(self, exchange: "Exchange", outcome: Outcome, currency: str) -> None:
+        """The call is settled."""
+        ...
+
+
 class Exchange(Struct, kw_only=True):
     """A call with everything the steps found out about it. Steps write here; the call itself never changes.
 
@@ -133,6 +151,7 @@ class Exchange(Struct, kw_only=True):
         prompt_tokens: Our own count of the prompt, -1 until somebody needs it (`estimate.prompt_tokens`).
         answer_cap: Tokens an answer may have whose caller set no limit, where a budget affords no more; None: as many
             as the model likes.
+        trace: What a collector is told of it, if there is one.
         cost: In billionths of the currency unit, set when the call is settled; None: no price is known.
         started_at, first_event_at, ended_at: Milliseconds since the epoch; `first_event_at` 0 until then.
     """
@@ -157,6 +176,7 @@ class Exchange(Struct, kw_only=True):
     cache_key: bytes | None = None
     prompt_tokens: int = -1
     answer_cap: int | None = None
+    trace: Trace | None = None
     cost: int | None = None
     started_at: int = field(default_factory=now_ms)
     first_event_at: int = 0

@@ -25,7 +25,10 @@ from inglenook.gateway.steps.limits import Limits
 from inglenook.gateway.steps.meter import Meter
 from inglenook.gateway.steps.observe import Observe
 from inglenook.gateway.steps.route import Route
+from inglenook.gateway.telemetry import CallTelemetry
+from inglenook.kit.carried import carried
 from inglenook.kit.errors import InglenookError, UpstreamFailed, UpstreamTimeout
+from inglenook.kit.telemetry import Telemetry
 from inglenook.kit.time import now_ms
 from inglenook.models.calls import (
     Event,
@@ -93,9 +96,16 @@ class Gateway:
         self.steps: tuple[Step, ...] = (self.observe, self._key, self.limits, self._route, cache, self.budget, meter)
         #: The calls under way, by id: for whoever wants to see what runs now.
         self.running: dict[str, Exchange] = {}
+        #: Tells a collector, if there is one.
+        self.telemetry: CallTelemetry | None = None
         self.watching = tuple(step.event for step in self.steps if step.watches)
         self.needs_text = any(step.needs_text for step in self.steps)
         self.budget.leases.on_servers(self.limits.share_among)
+
+    def tell(self, telemetry: Telemetry) -> None:
+        """Tell a collector of every call from now on."""
+        self.telemetry = CallTelemetry(telemetry, self.money)
+        self.observe.listeners.append(self.telemetry.end)
 
     async def start(self) -> None:
         """Join the servers that share the database, if there may be others."""
@@ -224,6 +234,8 @@ class Passage:
         """Let the call in."""
         exchange = self.exchange
         self._gateway.running[exchange.call.id] = exchange
+        if self._gateway.telemetry is not None:
+            self._gateway.telemetry.begin(exchange)
         for step in self._gateway.steps:
             waiting = step.open(exchange)
             if waiting is not None:
@@ -381,12 +393,20 @@ class Passage:
         self._asked, self._asked_at, self._first_ms = candidate, monotonic(), 0.0
         assert exchange.plan is not None
         exchange.plan.began(candidate, exchange)
+        trace = None if exchange.trace is None else exchange.trace.ask(candidate, exchange)
+        if getattr(candidate.entry.provider, "own", False):
+            lines = [(b"x-request-id", exchange.call.id.encode())]
+            if trace is not None:
+                lines.append((b"traceparent", trace.encode()))
+            carried.set(tuple(lines))
 
     def _leave(self, error: BaseException | None) -> None:
         candidate, self._asked = self._asked, None
         assert candidate is not None
         assert self.exchange.plan is not None
         self.exchange.plan.ended(candidate, self.exchange, error, self._first_ms)
+        if self.exchange.trace is not None:
+            self.exchange.trace.leave(error, self._first_ms)
 
     async def _after(self, candidate: Candidate, error: Exception) -> Candidate:
         """The next one to ask after one failed before its answer began.

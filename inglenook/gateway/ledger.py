@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from itertools import chain
 from pathlib import Path
+from time import monotonic
 from typing import Any, NamedTuple, TypeVar
 
 from sqlalchemy import Column, insert, select, text
@@ -102,7 +103,10 @@ class Ledger:
         self._waiting: list[Record] = []
         self._bodies: list[Body] = []
         self._timer: asyncio.TimerHandle | None = None
+        self._oldest: float | None = None
         self._flushing: asyncio.Task[None] | None = None
+        #: Entries that are being written.
+        self._writing = 0
         #: Whether the last write failed.
         self._refused = False
 
@@ -128,6 +132,8 @@ class Ledger:
     def record(self, record: Record) -> None:
         """Add an entry. Must be called on the event loop."""
         self._waiting.append(record)
+        if self._oldest is None:
+            self._oldest = monotonic()
         if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(FLUSH_EVERY, self._begin_flush)
         elif len(self._waiting) >= BATCH and self._flushing is None:
@@ -165,6 +171,11 @@ class Ledger:
         """Change the ledger; for pruning, which is the only change there is."""
         return await self._opened.write(fn)
 
+    def behind(self) -> tuple[int, float]:
+        """How many entries are not written yet, and for how many seconds the oldest of them has waited."""
+        waiting = len(self._waiting) + self._writing
+        return waiting, 0.0 if self._oldest is None else monotonic() - self._oldest
+
     @property
     def _opened(self) -> Store:
         assert self._store is not None, "start the ledger first"
@@ -177,12 +188,14 @@ class Ledger:
         if self._flushing is None and self._waiting and self._store is not None:
             batch, self._waiting = self._waiting, []
             bodies, self._bodies = self._bodies, []
+            self._writing = len(batch)
             self._flushing = asyncio.create_task(self._write(self._store, batch, bodies), name="ledger-flush")
 
     async def _write(self, store: Store, batch: list[Record], bodies: list[Body]) -> None:
         try:
             await store.write(lambda session: _insert(session, batch, bodies))
             self._refused = False
+            self._oldest = monotonic() if self._waiting else None  # those came meanwhile, within the time of a write
         except Exception:
             log.exception("%d entries of the usage ledger could not be written; trying again", len(batch))
             self._refused = True
@@ -193,6 +206,7 @@ class Ledger:
             self._waiting = kept[-KEPT:]
         finally:
             self._flushing = None
+            self._writing = 0
             if self._waiting and self._timer is None:  # theirs may have rung while this was being written
                 self._timer = asyncio.get_running_loop().call_later(FLUSH_EVERY, self._begin_flush)
 

@@ -117,6 +117,14 @@ class Settings(BaseSettings):
     )
     body_limit: int = Field(64 * 1024 * 1024, ge=1024, description="Largest request body in bytes.")
 
+    metrics_token: str | None = Field(
+        None, description="Whoever sends this as a bearer token may read `/metrics`, and nothing else."
+    )
+    otlp_endpoint: str | None = Field(
+        None,
+        description="Collector that is told of every call by OpenTelemetry, such as `http://127.0.0.1:4318`; the "
+        "standard `OTEL_*` variables work too.",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field("warning", description="Least level logged.")
     log_style: Literal["lines", "json"] = Field("lines", description="Log lines for people or for machines.")
 
@@ -185,7 +193,7 @@ class Settings(BaseSettings):
 
 _in_file: dict[str, Any] = {}
 #: Settings whose values may hold a password.
-_SECRET = frozenset({"database_url"})
+_SECRET = frozenset({"database_url", "metrics_token", "otlp_endpoint"})
 
 
 def load_settings(config: Path | None = None, **overrides: Any) -> Settings:

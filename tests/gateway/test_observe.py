@@ -1,10 +1,12 @@
 """What is noted of each call when it ends."""
 
 import logging
+from contextlib import suppress
 
 import pytest
 
 from inglenook.gateway.call import Call, Exchange, Outcome
+from inglenook.gateway.steps import observe
 from inglenook.kit.errors import InglenookError
 from inglenook.models.calls import ChatRequest, Message, Operation
 from tests.support.gateway import Desk
@@ -23,12 +25,31 @@ async def test_calls_are_counted_by_kind(desk: Desk) -> None:
             await desk.gateway.whole(chat(desk, model))
     counts = desk.gateway.observe.counts
     assert {kind: found.calls for kind, found in counts.items()} == {
-        ("echo", "fake", "chat", "finished"): 2,
-        ("error-500", "fake", "chat", "upstream_failed"): 1,
-        ("", "", "chat", "model_not_found"): 1,
+        ("echo", "fake", "fake", "chat", "finished"): 2,
+        ("error-500", "fake", "fake", "chat", "upstream_failed"): 1,
+        ("", "", "", "chat", "model_not_found"): 1,
     }
-    echo = counts["echo", "fake", "chat", "finished"]
+    echo = counts["echo", "fake", "fake", "chat", "finished"]
     assert (echo.input, echo.output, sum(echo.durations.buckets), sum(echo.first_tokens.buckets)) == (6, 6, 2, 2)
+
+
+async def test_kinds_beyond_a_number_are_counted_together(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(observe, "KINDS", 1)
+    for model in ("echo", "error-500", "slow", "error-500"):
+        with suppress(InglenookError):
+            await desk.gateway.whole(chat(desk, model))
+    assert {kind: found.calls for kind, found in desk.gateway.observe.counts.items()} == {
+        ("echo", "fake", "fake", "chat", "finished"): 1,
+        ("(other)", "(other)", "(other)", "chat", "upstream_failed"): 2,
+        ("(other)", "(other)", "(other)", "chat", "finished"): 1,
+    }
+
+
+async def test_names_that_callers_make_up_are_not_told_apart(desk: Desk) -> None:
+    for number in range(50):
+        with pytest.raises(InglenookError):
+            await desk.gateway.whole(chat(desk, f"made-up-{number}"))
+    assert len(desk.gateway.observe.counts) == 1
 
 
 async def test_a_listener_that_fails_troubles_nobody(desk: Desk, caplog: pytest.LogCaptureFixture) -> None:

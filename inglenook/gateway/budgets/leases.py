@@ -150,6 +150,10 @@ class Leases:
             for purse in purses:
                 purse.waiting -= 1
 
+    def unwritten(self) -> int:
+        """What was spent and is not in the database yet, in billionths of the currency."""
+        return sum(purse.unreported for purse in self._awake)
+
     async def report(self) -> None:
         """Return once all that was spent so far is in the database, or could not be written."""
         self._due = self._everything = True

@@ -59,12 +59,14 @@ def asker(gateway: Gateway, request: WireRequest) -> Principal:
 
 def wish(request: WireRequest, call: Call) -> None:
     """Put into a call what its caller wishes in headers of ours: `x-inglenook-tags` (words, with commas between), by
-    which routes choose, and `x-inglenook-cache` (`use`, `renew` or `off`).
+    which routes choose, and `x-inglenook-cache` (`use`, `renew` or `off`); and the `traceparent` it may be part of.
 
     Raises:
         BadInput: the second one is something else.
     """
     headers = request.headers
+    if (traceparent := headers.get(b"traceparent")) is not None:
+        call.traceparent = traceparent.decode("latin-1")
     if (tags := headers.get(b"x-inglenook-tags")) is not None:
         call.tags = frozenset(tag for part in tags.decode("latin-1").split(",") if (tag := part.strip()))
     if (cache := headers.get(b"x-inglenook-cache")) is not None:

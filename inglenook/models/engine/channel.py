@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from inglenook.kit.carried import carried
 from inglenook.kit.errors import InglenookError, UpstreamFailed, UpstreamTimeout
 from inglenook.kit.http.pool import HttpPool, Response, Timeouts, Url
 from inglenook.models.calls import ChatRequest, Message
@@ -34,6 +35,7 @@ class Channel:
             (b"content-type", b"application/json"),
             # llama.cpp keeps a thread with each open connection, and closes idle ones without a word.
             (b"connection", b"close"),
+            *carried.get(),
         ]
 
     async def post(self, path: str, body: dict[str, Any]) -> Response:

@@ -86,9 +86,10 @@ class Provider(Protocol):
     first event, the gateway may try another target; after it, the stream ends with an explicit error. Closing the
     iterator early cancels the work upstream.
 
-    Optional: `operations: frozenset[Operation]`, what it has a way to do (`USUAL` when absent); one that counts
-    prompts exactly (`COUNT`) answers with one `Usage` and `Finished`. `keys: int`, how many API keys it has (1 when
-    absent).
+    Optional: `own: bool`, whether it is a server of ours, which may be told the id and the trace of a call
+    (`kit.carried`; False when absent). `operations: frozenset[Operation]`, what it has a way to do (`USUAL` when
+    absent); one that counts prompts exactly (`COUNT`) answers with one `Usage` and `Finished`. `keys: int`, how many
+    API keys it has (1 when absent).
 
     A provider with `wires` may also offer `async relay(job) -> list[Event]`: what `stream` gives for a job with
     `passthrough` that is not streamed, at once. It saves the gateway half the time it spends on such a call. Where not

@@ -29,6 +29,7 @@ class EmbeddingProvider:
     cut; with `truncate` False they are refused."""
 
     kind: ClassVar[str] = "embedding"
+    own: ClassVar[bool] = True
     wires: frozenset[str] = frozenset()
 
     def __init__(self, engine: Engine, http: HttpPool) -> None:

@@ -14,6 +14,7 @@ VENDOR = Vendor(
             *("transcriptions", "translations", "speech", "moderations", "rerank"),
         ).items()
     },
+    own=True,
 )
 
 

@@ -15,5 +15,6 @@ VENDOR = Vendor(
         formats=frozenset({"json_schema"}),
     ),
     needs_key=False,
+    own=True,
 )
 KIND = family_kind(VENDOR)

@@ -55,6 +55,7 @@ class LocalProvider:
     """Chat, completion and embedding by the engine's models; and the tokens of a chat, counted."""
 
     kind: ClassVar[str] = "local"
+    own: ClassVar[bool] = True
     wires: frozenset[str] = frozenset()
     operations = USUAL | {Operation.COUNT}
 

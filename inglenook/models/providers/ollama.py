@@ -31,6 +31,7 @@ VENDOR = Vendor(
     paths={name: f"/v1{path}" for name, path in paths("chat", "completions", "embeddings", "responses").items()},
     profile=Profile(thinking=Thinking(efforts=("none", "low", "medium", "high"))),
     needs_key=False,
+    own=True,
 )
 
 #: Fields of a caller's body that Ollama's OpenAI face passes over.

@@ -15,8 +15,9 @@ from typing import Any
 import orjson
 from msgspec import Struct
 
+from inglenook.kit.carried import carried
 from inglenook.kit.errors import BadInput, UpstreamFailed
-from inglenook.kit.http.pool import HttpPool, Response, Timeouts, Url
+from inglenook.kit.http.pool import HttpPool, Response, Timeouts, Url, render_headers
 from inglenook.models.calls import (
     Audio,
     ChatRequest,
@@ -80,6 +81,7 @@ class OpenAIFamily:
         self.kind = vendor.name
         self.wires = frozenset(vendor.paths)
         self.operations = vendor.operations
+        self.own = vendor.own
         self.vendor = vendor
         self._profile = profile or vendor.profile
         self._endpoint = Endpoint(
@@ -344,8 +346,11 @@ class OpenAIFamily:
     async def _post(self, url: Url, body: dict[str, Any], key: int) -> Response:
         """The response, if it is a good one."""
         heads = self._heads
+        lines = heads[key % len(heads)]
+        if self.own:
+            lines += render_headers(carried.get())
         response = await self._http.request(
-            "POST", url, heads[key % len(heads)], orjson.dumps(body), timeouts=self._timeouts, trusted=True
+            "POST", url, lines, orjson.dumps(body), timeouts=self._timeouts, trusted=True
         )
         if response.status == 200:
             return response
@@ -356,6 +361,8 @@ class OpenAIFamily:
         content_type, body = multipart.encoded(fields)
         bare = self._endpoint.bare
         lines = bare[key % len(bare)] + f"content-type: {content_type}\r\n".encode()
+        if self.own:
+            lines += render_headers(carried.get())
         return await self._endpoint.send("POST", url, lines, body)
 
     def _target(self, model: str) -> Target:

@@ -55,6 +55,7 @@ class Vendor(Struct, frozen=True, kw_only=True):
         proof: Path of something that only a good key opens, where its list is open to all.
         authorize: How it is shown an API key. `needs_key`: it answers nobody without one.
         headers: Sent with every request.
+        own: It is a server that people run themselves. See `Provider`.
     """
 
     name: str
@@ -71,6 +72,7 @@ class Vendor(Struct, frozen=True, kw_only=True):
     authorize: Callable[[str], Mapping[str, str]] = bearer
     needs_key: bool = True
     headers: dict[str, str] = field(default_factory=dict)
+    own: bool = False
 
     @property
     def operations(self) -> frozenset[Operation]:

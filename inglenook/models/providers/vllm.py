@@ -15,5 +15,6 @@ VENDOR = Vendor(
     ),
     families="open",
     needs_key=False,
+    own=True,
 )
 KIND = family_kind(VENDOR)
