@@ -1,11 +1,14 @@
 """`/api/v1/users`, `groups`, `grants`, `audit`: the administrator's routes."""
 
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
 from inglenook.accounts import audit, passwords
-from inglenook.accounts.keys import Secret
+from inglenook.accounts.groups import managers
+from inglenook.accounts.keys import PAGE, Page, Secret
+from inglenook.accounts.model_rights import Rights
 from inglenook.accounts.permissions import needs
 from inglenook.accounts.principal import CONSOLE, Principal, Thing, Verb
 from inglenook.accounts.schemas import (
@@ -13,7 +16,11 @@ from inglenook.accounts.schemas import (
     GrantInfo,
     GroupInfo,
     GroupPatch,
+    GroupPerson,
     KeyInfo,
+    KeyPage,
+    ModelRights,
+    ModelRightsIn,
     NewGrantRequest,
     NewGroupRequest,
     NewKey,
@@ -24,8 +31,8 @@ from inglenook.accounts.schemas import (
     UserPatch,
 )
 from inglenook.accounts.service import Accounts
-from inglenook.accounts.snapshot import GroupFacts
-from inglenook.accounts.tables import User
+from inglenook.accounts.snapshot import EVERYONE, GroupFacts, LimitFacts
+from inglenook.accounts.tables import ApiKey, User
 from inglenook.kit.errors import Forbidden
 
 router = APIRouter()
@@ -91,34 +98,56 @@ async def make_key_for_user(
         # With somebody's key one reads their conversations, which administrators may not.
         raise Forbidden("a key is made by the user it is for, or by `inglenook key add` on the server")
     response.headers["cache-control"] = "no-store"
-    return new_key(await accounts.keys.create(principal, user_id, body.name, **key_fields(body)))
+    return new_key(accounts, await accounts.keys.create(principal, user_id, body.name, **key_fields(body)))
 
 
 @router.get("/users/{user_id}/keys")
 async def list_keys_of_user(user_id: str, _: ManagesUsers, accounts: TheAccounts) -> list[KeyInfo]:
     """A user's keys, oldest first."""
-    return [KeyInfo.model_validate(key) for key in await accounts.keys.of(user_id)]
+    return [key_info(accounts, key) for key in await accounts.keys.of(user_id)]
 
 
 @router.get("/groups")
 async def list_groups(principal: ReadsSomeGroups, accounts: TheAccounts) -> list[GroupInfo]:
     """The groups one may see, oldest first: all of them, to administrators."""
     may = accounts.grants.may
+    seen = [group for group in accounts.groups.everyone() if may(principal, Verb.READ, Thing("group", group.id))]
+    return await _groups(accounts, seen)
+
+
+@router.get("/groups/{group_id}/people")
+async def list_people_of_group(group_id: str, principal: ReadsSomeGroups, accounts: TheAccounts) -> list[GroupPerson]:
+    """Who is in a group, or manages it, by name."""
+    accounts.grants.require(principal, Verb.READ, Thing("group", group_id))
+    now = accounts.snapshot.now
+    members = now.groups[group_id].members if group_id in now.groups else frozenset()
+    managing = managers(now).get(group_id, set())
+    people = sorted((now.users[user_id] for user_id in members | managing), key=lambda user: user.display_name)
     return [
-        _group(group) for group in accounts.groups.everyone() if may(principal, Verb.READ, Thing("group", group.id))
+        GroupPerson(
+            id=user.id,
+            name=user.name,
+            display_name=user.display_name,
+            member=user.id in members,
+            manages=user.id in managing,
+        )
+        for user in people
     ]
 
 
 @router.post("/groups", status_code=201)
 async def make_group(body: NewGroupRequest, principal: ManagesGroups, accounts: TheAccounts) -> GroupInfo:
     """Make a group."""
-    return _group(await accounts.groups.create(principal, body.name, members=body.members, tags=body.tags))
+    made = await accounts.groups.create(
+        principal, body.name, members=body.members, managers=body.managers, tags=body.tags
+    )
+    return (await _groups(accounts, [made]))[0]
 
 
 @router.patch("/groups/{group_id}")
 async def change_group(group_id: str, body: GroupPatch, principal: ManagesGroups, accounts: TheAccounts) -> GroupInfo:
-    """Change a group's name, members or tags."""
-    return _group(await accounts.groups.change(principal, group_id, body.changes()))
+    """Change a group's name, members, managers or tags."""
+    return (await _groups(accounts, [await accounts.groups.change(principal, group_id, body.changes())]))[0]
 
 
 @router.delete("/groups/{group_id}", status_code=204)
@@ -128,10 +157,17 @@ async def delete_group(group_id: str, principal: ManagesGroups, accounts: TheAcc
 
 
 @router.get("/groups/{group_id}/keys")
-async def list_keys_of_group(group_id: str, principal: EditsSomeGroups, accounts: TheAccounts) -> list[KeyInfo]:
-    """A team's own keys, oldest first."""
+async def list_keys_of_group(
+    group_id: str,
+    principal: EditsSomeGroups,
+    accounts: TheAccounts,
+    before: str | None = None,
+    search: Annotated[str, Query(max_length=120)] = "",
+    limit: Annotated[int, Query(ge=1, le=PAGE)] = PAGE,
+) -> KeyPage:
+    """A team's own keys, newest first; `before` is the `next` of the page before."""
     accounts.grants.require(principal, Verb.EDIT, Thing("group", group_id))
-    return [KeyInfo.model_validate(key) for key in await accounts.keys.of(group_id)]
+    return key_page(accounts, await accounts.keys.page(owner_id=group_id, before=before, search=search, limit=limit))
 
 
 @router.post("/groups/{group_id}/keys", status_code=201)
@@ -142,7 +178,30 @@ async def make_key_for_group(
     accounts.grants.require(principal, Verb.EDIT, Thing("group", group_id))
     no_key_makes_keys(principal)
     response.headers["cache-control"] = "no-store"
-    return new_key(await accounts.keys.create(principal, group_id, body.name, **key_fields(body)))
+    return new_key(accounts, await accounts.keys.create(principal, group_id, body.name, **key_fields(body)))
+
+
+@router.get("/rights/models")
+async def list_model_rights(_: ReadsGrants, accounts: TheAccounts) -> list[ModelRights]:
+    """Who may use which models: everyone first, then whoever was given some besides."""
+    return [_rights(rights) for rights in accounts.model_rights.all()]
+
+
+@router.put("/rights/models/{subject_kind}/{subject_id}")
+async def put_model_rights(
+    subject_kind: str, subject_id: str, body: ModelRightsIn, principal: ManagesGrants, accounts: TheAccounts
+) -> ModelRights:
+    """Say which models somebody may use by a right of their own. `everyone` has `-` for an id."""
+    subject = (subject_kind, "" if subject_id == "-" else subject_id)
+    await accounts.model_rights.put(principal, subject, body.models)
+    return _rights(accounts.model_rights.of(subject))
+
+
+@router.get("/groups/{group_id}/models")
+async def read_models_of_group(group_id: str, principal: ReadsSomeGroups, accounts: TheAccounts) -> list[ModelRights]:
+    """Which models a group may use: what everyone may, and what it may besides."""
+    accounts.grants.require(principal, Verb.READ, Thing("group", group_id))
+    return [_rights(accounts.model_rights.of(subject)) for subject in (EVERYONE, ("group", group_id))]
 
 
 @router.get("/grants")
@@ -177,14 +236,29 @@ async def read_audit(
     return [AuditRecord.model_validate(entry) for entry in page]
 
 
-def new_key(made: Secret) -> NewKey:
+def key_info(accounts: Accounts, key: ApiKey) -> KeyInfo:
+    """A key, with the name of its owner."""
+    now = accounts.snapshot.now
+    user, group = now.users.get(key.user_id or ""), now.groups.get(key.group_id or "")
+    owner = user.display_name if user else group.name if group else ""
+    columns = {name: getattr(key, name) for name in KeyInfo.model_fields if name != "owner"}
+    return KeyInfo(**columns, owner=owner)
+
+
+def key_page(accounts: Accounts, page: Page) -> KeyPage:
+    """A page of keys."""
+    return KeyPage(keys=[key_info(accounts, key) for key in page.keys], next=page.next, total=page.total)
+
+
+def new_key(accounts: Accounts, made: Secret) -> NewKey:
     """A key that was just made, or has a new secret."""
-    return NewKey(**KeyInfo.model_validate(made.key).model_dump(), key=made.secret)
+    return NewKey(**key_info(accounts, made.key).model_dump(), key=made.secret)
 
 
 def key_fields(body: NewKeyRequest) -> dict[str, Any]:
     """What a key to make has besides its name."""
-    return {"expires_at": body.expires_at, "models": body.models, "tags": body.tags}
+    limits = None if body.limits is None else LimitFacts(**body.limits.model_dump())
+    return {"expires_at": body.expires_at, "models": body.models, "tags": body.tags, "limits": limits}
 
 
 def no_key_makes_keys(principal: Principal) -> None:
@@ -204,11 +278,21 @@ def _user(accounts: Accounts, user: User) -> UserInfo:
     return UserInfo.model_validate({**columns, **of_groups})
 
 
-def _group(group: GroupFacts) -> GroupInfo:
-    return GroupInfo(
-        id=group.id,
-        name=group.name,
-        members=sorted(group.members),
-        tags=sorted(group.tags),
-        created_at=group.created_at,
-    )
+async def _groups(accounts: Accounts, groups: Sequence[GroupFacts]) -> list[GroupInfo]:
+    managing, keys = managers(accounts.snapshot.now), await accounts.groups.count_keys()
+    return [
+        GroupInfo(
+            id=group.id,
+            name=group.name,
+            members=sorted(group.members),
+            managers=sorted(managing.get(group.id, ())),
+            keys=keys.get(group.id, 0),
+            tags=sorted(group.tags),
+            created_at=group.created_at,
+        )
+        for group in groups
+    ]
+
+
+def _rights(rights: Rights) -> ModelRights:
+    return ModelRights(subject_kind=rights.subject[0], subject_id=rights.subject[1], models=rights.models)

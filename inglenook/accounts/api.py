@@ -9,13 +9,22 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 
 from inglenook import __version__
 from inglenook.accounts import admin_api, sessions, settings_api
-from inglenook.accounts.admin_api import TheAccounts, key_fields, new_key, no_key_makes_keys
+from inglenook.accounts.admin_api import (
+    TheAccounts,
+    key_fields,
+    key_info,
+    key_page,
+    new_key,
+    no_key_makes_keys,
+)
+from inglenook.accounts.groups import managers
 from inglenook.accounts.keys import PAGE
 from inglenook.accounts.permissions import needs, public
-from inglenook.accounts.principal import Principal, Verb
+from inglenook.accounts.principal import Principal, Role, Verb
 from inglenook.accounts.schemas import (
     GroupName,
     KeyInfo,
+    KeyPage,
     KeyPatch,
     KeyRotation,
     Me,
@@ -104,21 +113,22 @@ async def change_password(
 @router.get("/keys")
 async def list_keys(principal: Annotated[Principal, needs(Verb.READ, "key")], accounts: TheAccounts) -> list[KeyInfo]:
     """One's own keys."""
-    return [KeyInfo.model_validate(key) for key in await accounts.keys.of(principal.user_id)]
+    return [key_info(accounts, key) for key in await accounts.keys.of(principal.user_id)]
 
 
 @router.get("/keys/everyone")
 async def list_all_keys(
     _: Annotated[Principal, needs(Verb.MANAGE, "user")],
     accounts: TheAccounts,
+    owner: str | None = None,
     before: str | None = None,
     search: Annotated[str, Query(max_length=120)] = "",
     limit: Annotated[int, Query(ge=1, le=PAGE)] = PAGE,
-) -> list[KeyInfo]:
-    """The keys of all users and teams, newest first; `before` is the id of the last key of the page before, `search`
-    is part of a key's name or its whole `prefix`."""
-    page = await accounts.keys.page(before=before, search=search, limit=limit)
-    return [KeyInfo.model_validate(key) for key in page]
+) -> KeyPage:
+    """The keys of all users and teams, newest first, or of one of them (`owner`, an id); `before` is the `next` of the
+    page before, `search` is part of a key's name or its owner's, or how the key begins."""
+    page = await accounts.keys.page(owner_id=owner, before=before, search=search, limit=limit)
+    return key_page(accounts, page)
 
 
 @router.post("/keys", status_code=201, dependencies=[NEVER_STORED])
@@ -127,7 +137,7 @@ async def make_key(
 ) -> NewKey:
     """Make a key for oneself. The answer is the only one that holds the key."""
     no_key_makes_keys(principal)
-    return new_key(await accounts.keys.create(principal, principal.user_id, body.name, **key_fields(body)))
+    return new_key(accounts, await accounts.keys.create(principal, principal.user_id, body.name, **key_fields(body)))
 
 
 @router.patch("/keys/{key_id}")
@@ -136,7 +146,7 @@ async def change_key(
 ) -> KeyInfo:
     """Change a key's name, expiry, allowed models or tags."""
     no_key_makes_keys(principal)
-    return KeyInfo.model_validate(await accounts.keys.change(principal, key_id, body.changes()))
+    return key_info(accounts, await accounts.keys.change(principal, key_id, body.changes()))
 
 
 @router.post("/keys/{key_id}/rotate", dependencies=[NEVER_STORED])
@@ -145,7 +155,7 @@ async def rotate_key(
 ) -> NewKey:
     """Give a key a new secret. The answer is the only one that holds it."""
     no_key_makes_keys(principal)
-    return new_key(await accounts.keys.rotate(principal, key_id, overlap=body.overlap))
+    return new_key(accounts, await accounts.keys.rotate(principal, key_id, overlap=body.overlap))
 
 
 @router.delete("/keys/{key_id}", status_code=204)
@@ -171,7 +181,9 @@ def _me(accounts: Accounts, user_id: str) -> Me | None:
     user = snapshot.users.get(user_id)
     if user is None:
         return None
-    groups = sorted((snapshot.groups[group] for group in user.groups), key=lambda group: group.name)
+    managed = {group for group, people in managers(snapshot).items() if user_id in people} & snapshot.groups.keys()
+    groups = sorted((snapshot.groups[group] for group in user.groups | managed), key=lambda group: group.name)
+    manages_all = user.role is Role.ADMIN
     return Me(
         id=user.id,
         name=user.name,
@@ -179,5 +191,7 @@ def _me(accounts: Accounts, user_id: str) -> Me | None:
         role=user.role,
         language=user.language,
         theme=user.theme,
-        groups=[GroupName.model_validate(group) for group in groups],
+        groups=[
+            GroupName(id=group.id, name=group.name, manages=manages_all or group.id in managed) for group in groups
+        ],
     )

@@ -198,7 +198,7 @@ class Grants:
         self.require(actor, Verb.MANAGE, thing)
 
         def write(session: Session) -> Grant:
-            _check_subject(session, subject)
+            check_subject(session, subject)
             same = select(Grant).where(
                 Grant.subject_kind == subject[0],
                 Grant.subject_id == subject[1],
@@ -281,7 +281,13 @@ def _subjects(principal: Principal, groups: frozenset[str]) -> Iterable[Subject]
         yield ("group", group)
 
 
-def _check_subject(session: Session, subject: Subject) -> None:
+def check_subject(session: Session, subject: Subject) -> None:
+    """Return if a right can be given to that subject.
+
+    Raises:
+        BadInput: it is no user, group or everyone.
+        NotFound: there is no such user or group.
+    """
     kind, subject_id = subject
     if kind == "everyone" and not subject_id:
         return

@@ -9,14 +9,14 @@ from collections.abc import Sequence
 from hashlib import sha256
 from typing import Any, NamedTuple
 
-from sqlalchemy import func, or_, select, update
+from sqlalchemy import ColumnElement, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from inglenook.accounts import audit
 from inglenook.accounts.grants import Grants
-from inglenook.accounts.limits import forget_limits
+from inglenook.accounts.limits import forget_limits, set_limits
 from inglenook.accounts.principal import CONSOLE, Principal, Thing, Verb
-from inglenook.accounts.snapshot import Live
+from inglenook.accounts.snapshot import LimitFacts, Live
 from inglenook.accounts.tables import ApiKey, Group, User
 from inglenook.kit.errors import BadInput, Conflict, Forbidden, NotFound
 from inglenook.kit.ids import new_id
@@ -39,6 +39,14 @@ class Secret(NamedTuple):
     secret: str
 
 
+class Page(NamedTuple):
+    """Keys, newest first; `next` is the `before` of the page that follows, `total` counts those of all pages."""
+
+    keys: list[ApiKey]
+    next: str | None
+    total: int
+
+
 class Keys:
     """The API keys of users and groups."""
 
@@ -53,18 +61,31 @@ class Keys:
         query = select(ApiKey).where(owned, ApiKey.revoked_at.is_(None)).order_by(ApiKey.id)
         return self._with_use(await self._store.read(lambda s: s.scalars(query).all()))
 
-    async def page(self, *, before: str | None = None, search: str = "", limit: int = PAGE) -> list[ApiKey]:
-        """Everybody's keys, newest first, or those older than the key with id `before`.
+    async def page(
+        self, *, owner_id: str | None = None, before: str | None = None, search: str = "", limit: int = PAGE
+    ) -> Page:
+        """Everybody's keys, or those of one user or group, newest first, or those older than the key `before`.
 
         Args:
-            search: Part of the key's name or beginning.
+            search: Part of the key's name, of its owner's, or the key's beginning.
         """
-        query = select(ApiKey).where(ApiKey.revoked_at.is_(None)).order_by(ApiKey.id.desc()).limit(min(limit, PAGE))
+        size = min(limit, PAGE)
+        chosen: list[ColumnElement[bool]] = [ApiKey.revoked_at.is_(None)]
+        if owner_id is not None:
+            chosen.append(or_(ApiKey.user_id == owner_id, ApiKey.group_id == owner_id))
+        if search:
+            chosen.append(_found(search))
+        query = select(ApiKey).where(*chosen).order_by(ApiKey.id.desc()).limit(size + 1)
         if before is not None:
             query = query.where(ApiKey.id < before)
-        if search:
-            query = query.where(or_(ApiKey.name.icontains(search, autoescape=True), ApiKey.prefix == search))
-        return self._with_use(await self._store.read(lambda s: s.scalars(query).all()))
+
+        def read(session: Session) -> tuple[list[ApiKey], int]:
+            total = session.scalar(select(func.count()).select_from(ApiKey).where(*chosen)) or 0
+            return [*session.scalars(query)], total
+
+        rows, total = await self._store.read(read)
+        more = rows[size - 1].id if len(rows) > size else None
+        return Page(self._with_use(rows[:size]), more, total)
 
     async def create(
         self,
@@ -75,12 +96,14 @@ class Keys:
         expires_at: int | None = None,
         models: Sequence[str] | None = None,
         tags: Sequence[str] = (),
+        limits: LimitFacts | None = None,
     ) -> Secret:
         """Make a key that acts as a user, or as a group. The caller has seen to it that `actor` may.
 
         Args:
             models: The public names it may call; None: all that its owner may.
             tags: What is on every call made with it, for the conditions of routes.
+            limits: How much it may use, besides what its owner may.
 
         Raises:
             NotFound: there is no such user or group.
@@ -105,6 +128,8 @@ class Keys:
             _set_secret(key, secret)
             session.add(key)
             audit.record(session, actor, "key.created", Thing("key", key.id), name=name, **_whose(key))
+            if limits is not None:
+                set_limits(session, actor, ("key", key.id), limits)
             return key
 
         return Secret(await self._live.write(write), secret)
@@ -168,13 +193,33 @@ class Keys:
 
         await self._live.write(write)
 
-    async def require(self, actor: Principal, key_id: str) -> None:
-        """Return if `actor` may manage the key.
+    async def require(self, actor: Principal, key_id: str) -> ApiKey:
+        """The key, if `actor` may manage it.
 
         Raises:
             NotFound: there is no such key, or the actor may not know of it.
         """
-        await self._store.read(lambda session: self._managed(session, actor, key_id))
+        return await self._store.read(lambda session: self._managed(session, actor, key_id))
+
+    async def managed(self, actor: Principal, key_ids: Sequence[str]) -> list[str]:
+        """Those of these keys that `actor` may manage."""
+
+        def read(session: Session) -> list[str]:
+            query = select(ApiKey).where(ApiKey.id.in_(key_ids), ApiKey.revoked_at.is_(None))
+            return [key.id for key in session.scalars(query) if self._manages(actor, key)]
+
+        return await self._store.read(read)
+
+    async def named(self, key_ids: Sequence[str]) -> dict[str, tuple[str, str]]:
+        """The names of keys and of their owners' ids, by the keys' ids."""
+        query = select(ApiKey.id, ApiKey.name, ApiKey.user_id, ApiKey.group_id).where(ApiKey.id.in_(key_ids))
+        rows = await self._store.read(lambda s: s.execute(query).all())
+        return {row.id: (row.name, row.user_id or row.group_id or "") for row in rows}
+
+    async def found(self, search: str) -> set[str]:
+        """The ids of keys that are searched for: part of the name or the owner's, or how they begin."""
+        query = select(ApiKey.id).where(ApiKey.revoked_at.is_(None), _found(search))
+        return set(await self._store.read(lambda s: s.scalars(query).all()))
 
     async def note_uses(self) -> None:
         """Write down when keys were last used; called every minute and at the end."""
@@ -197,14 +242,14 @@ class Keys:
 
     def _managed(self, session: Session, actor: Principal, key_id: str) -> ApiKey:
         key = session.get(ApiKey, key_id)
-        if key is not None and key.revoked_at is None:
-            if key.group_id is not None:
-                allowed = self._grants.may(actor, Verb.EDIT, Thing("group", key.group_id))
-            else:
-                allowed = self._grants.may(actor, Verb.MANAGE, Thing("key", key.id, key.user_id))
-            if allowed:
-                return key
+        if key is not None and key.revoked_at is None and self._manages(actor, key):
+            return key
         raise NotFound(f"there is no key {key_id}, or you may not see it")
+
+    def _manages(self, actor: Principal, key: ApiKey) -> bool:
+        if key.group_id is not None:
+            return self._grants.may(actor, Verb.EDIT, Thing("group", key.group_id))
+        return self._grants.may(actor, Verb.MANAGE, Thing("key", key.id, key.user_id))
 
     def _with_use(self, keys: Sequence[ApiKey]) -> list[ApiKey]:
         for key in keys:
@@ -228,6 +273,17 @@ def _owner(session: Session, owner_id: str) -> User | Group:
     if held >= most:
         raise Conflict(f"a {who} holds at most {most} keys; revoke one first")
     return owner
+
+
+def _found(search: str) -> ColumnElement[bool]:
+    """Whether a key is one that is searched for."""
+    people = select(User.id).where(
+        or_(User.name.icontains(search, autoescape=True), User.display_name.icontains(search, autoescape=True))
+    )
+    teams = select(Group.id).where(Group.name.icontains(search, autoescape=True))
+    named = ApiKey.name.icontains(search, autoescape=True)
+    begins = ApiKey.prefix == search[: len(PREFIX) + 6]  # also where the whole key was pasted
+    return or_(named, begins, ApiKey.user_id.in_(people), ApiKey.group_id.in_(teams))
 
 
 def _new_secret() -> str:

@@ -10,7 +10,15 @@ from sqlalchemy.orm import Session
 
 from inglenook.accounts import audit
 from inglenook.accounts.principal import Principal, Thing
-from inglenook.accounts.snapshot import ALL_TOGETHER, EACH_USER, LimitFacts, Live, Subject
+from inglenook.accounts.snapshot import (
+    ALL_TOGETHER,
+    EACH_USER,
+    LimitFacts,
+    Live,
+    Subject,
+    as_principal,
+    team_as_principal,
+)
 from inglenook.accounts.tables import ApiKey, Group, Limit, User
 from inglenook.kit.errors import BadInput, NotFound
 from inglenook.kit.time import now_ms
@@ -46,6 +54,15 @@ class Limits:
             return f"the team {now.groups[subject_id].name}"
         return "everybody together"
 
+    def stack_of_key(self, key: ApiKey) -> list[tuple[Subject, LimitFacts]]:
+        """What calls made with a key must fit under, narrowest first."""
+        now = self._live.now
+        if key.group_id is not None:
+            group = now.groups.get(key.group_id)
+            return [] if group is None else self.stack(team_as_principal(group, key.id))
+        user = now.users.get(key.user_id or "")
+        return [] if user is None else self.stack(as_principal(user, key.id))
+
     def stack(self, principal: Principal) -> list[tuple[Subject, LimitFacts]]:
         """What a call of `principal` must fit under, narrowest first. A user's default counts for each user alone."""
         now = self._live.now
@@ -76,15 +93,7 @@ class Limits:
 
         def write(session: Session) -> None:
             _check(session, subject)
-            row = session.get(Limit, subject)
-            if row is None:
-                row = Limit(subject_kind=subject[0], subject_id=subject[1])
-                session.add(row)
-            values = structs.asdict(limits)
-            for name, value in values.items():
-                setattr(row, name, value)
-            row.updated_at = now_ms()
-            audit.record(session, actor, "limits.set", Thing(subject[0], subject[1] or None), **values)
+            set_limits(session, actor, subject, limits)
 
         await self._live.write(write)
 
@@ -103,6 +112,19 @@ class Limits:
             audit.record(session, actor, "limits.removed", Thing(subject[0], subject[1] or None))
 
         await self._live.write(write)
+
+
+def set_limits(session: Session, actor: Principal, subject: Subject, limits: LimitFacts) -> None:
+    """Set the limits of a subject that exists, in the caller's transaction (a `Live.write`)."""
+    row = session.get(Limit, subject)
+    if row is None:
+        row = Limit(subject_kind=subject[0], subject_id=subject[1])
+        session.add(row)
+    values = structs.asdict(limits)
+    for name, value in values.items():
+        setattr(row, name, value)
+    row.updated_at = now_ms()
+    audit.record(session, actor, "limits.set", Thing(subject[0], subject[1] or None), **values)
 
 
 def forget_limits(session: Session, *subjects: Subject) -> None:

@@ -59,10 +59,11 @@ class _Patch(_Input):
 
 
 class GroupName(_Output):
-    """A group, to those who are in it."""
+    """A group, to those who are in it or manage it; `manages`: whether one manages its keys."""
 
     id: str
     name: str
+    manages: bool
 
 
 class Me(_Output):
@@ -119,17 +120,35 @@ class PasswordChange(_Input):
     new: Typed
 
 
+#: What fits the database's whole numbers.
+Count = Annotated[int, Field(ge=0, le=1 << 53)]
+
+
+class LimitsIn(BaseModel):
+    """What a subject may use; null is without limit. `amount_per_…` are budgets, in billionths of the billing
+    currency."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    requests_per_minute: Count | None = None
+    tokens_per_minute: Count | None = None
+    concurrent_requests: Count | None = None
+    amount_per_day: Count | None = None
+    amount_per_month: Count | None = None
+
+
 class KeyInfo(_Output):
     """An API key, without the key; `prefix` is how it begins.
 
-    It belongs to a user or to a group. `models` are the public names of models and routes it may call; null: all that
-    its owner may. `tags` are on every call made with it, for the conditions of routes. `former_until` says until when
-    the secret it had before it was rotated holds.
+    It belongs to a user or to a group; `owner` is the name people know them by. `models` are the public names of models
+    and routes it may call; null: all that its owner may. `tags` are on every call made with it, for the conditions of
+    routes. `former_until` says until when the secret it had before it was rotated holds.
     """
 
     id: str
     user_id: str | None
     group_id: str | None
+    owner: str
     name: str
     prefix: str
     models: list[str] | None
@@ -153,12 +172,22 @@ Tags = Annotated[
 
 
 class NewKeyRequest(_Input):
-    """A key to make; without `expires_at` it holds until it is revoked, without `models` for all its owner may use."""
+    """A key to make; without `expires_at` it holds until it is revoked, without `models` for all its owner may use, and
+    without `limits` as far as those of its owner reach."""
 
     name: DisplayName
     expires_at: int | None = None
     models: ModelNames | None = None
     tags: Tags = []
+    limits: LimitsIn | None = None
+
+
+class KeyPage(BaseModel):
+    """Keys, newest first. `next` is the `before` of the page that follows, null on the last; `total` counts all."""
+
+    keys: list[KeyInfo]
+    next: str | None
+    total: int
 
 
 class KeyPatch(_Patch):
@@ -237,13 +266,26 @@ class UserPatch(_Patch):
 
 
 class GroupInfo(BaseModel):
-    """A group; `members` are ids of users, `tags` are on every call of theirs, for the conditions of routes."""
+    """A group. `members` and `managers` are ids of users; managers make and revoke the group's keys. `keys` counts
+    those, `tags` are on every call of theirs and of the members, for the conditions of routes."""
 
     id: str
     name: str
     members: list[str]
+    managers: list[str]
+    keys: int
     tags: list[str]
     created_at: int
+
+
+class GroupPerson(BaseModel):
+    """Somebody who is in a group, or manages it."""
+
+    id: str
+    name: str
+    display_name: str
+    member: bool
+    manages: bool
 
 
 class NewGroupRequest(_Input):
@@ -251,15 +293,32 @@ class NewGroupRequest(_Input):
 
     name: GroupTitle
     members: list[UserId] = []
+    managers: list[UserId] = []
     tags: Tags = []
 
 
 class GroupPatch(_Patch):
-    """Changes of a group; `members` and `tags` are the whole new lists."""
+    """Changes of a group; `members`, `managers` and `tags` are the whole new lists."""
 
     name: GroupTitle | None = None
     members: list[UserId] | None = None
+    managers: list[UserId] | None = None
     tags: Tags | None = None
+
+
+class ModelRightsIn(_Input):
+    """The models somebody may use by a right of their own: null is all that there are and will be."""
+
+    models: ModelNames | None
+
+
+class ModelRights(BaseModel):
+    """Who may use which models by a right of their own, beside what everyone may. `subject_kind` is `user`, `group` or
+    `everyone` (without an id)."""
+
+    subject_kind: str
+    subject_id: str
+    models: list[str] | None
 
 
 class NewGrantRequest(_Input):

@@ -19,6 +19,7 @@ from inglenook.accounts.groups import Groups
 from inglenook.accounts.keys import Keys
 from inglenook.accounts.limiter import Limiter
 from inglenook.accounts.limits import Limits
+from inglenook.accounts.model_rights import ModelRights
 from inglenook.accounts.passwords import Passwords
 from inglenook.accounts.principal import CONSOLE, Principal, Role, Thing
 from inglenook.accounts.sessions import SessionFacts, Sessions
@@ -59,8 +60,9 @@ class Accounts:
         self.passwords = passwords or Passwords()
         self.limiter = Limiter()
         self.users = Users(store, self.snapshot, self.passwords)
-        self.groups = Groups(self.snapshot)
+        self.groups = Groups(store, self.snapshot)
         self.limits = Limits(self.snapshot)
+        self.model_rights = ModelRights(self.snapshot)
         self.keys = Keys(store, self.snapshot, self.grants)
         self.sessions = Sessions(store)
         self.setup = Setup(self.snapshot)

@@ -61,7 +61,8 @@ async def test_who_may_edit_a_group_manages_its_keys(web: Web) -> None:
     assert (await bob.post(path, json={"name": "kettle"})).status_code == 403  # a member, no more
     await let_edit(web, bob.user["id"], group_id)  # type: ignore[attr-defined]
     made = (await bob.post(path, json={"name": "kettle"})).json()
-    assert [key["name"] for key in (await bob.get(path)).json()] == ["kettle"]
+    assert [(key["name"], key["owner"]) for key in (await bob.get(path)).json()["keys"]] == [("kettle", "Kitchen")]
+    assert (await bob.get(path, params={"search": "pot"})).json() == {"keys": [], "next": None, "total": 0}
     assert [group["name"] for group in (await bob.get("groups")).json()] == ["Kitchen"]
     assert (await bob.get("keys")).json() == []
     for answer in (
@@ -135,15 +136,28 @@ async def test_administrators_see_every_key_but_have_nobodys(web: Web) -> None:
     group_id = await team(web)
     made = [(await bob.post("keys", json={"name": name})).json() for name in ("one", "two")]
     made.append((await admin.post(f"groups/{group_id}/keys", json={"name": "three"})).json())
+
+    async def seen(**params: object) -> list[str]:
+        page = (await admin.get("keys/everyone", params=params)).json()  # type: ignore[arg-type]
+        return [key["name"] for key in page["keys"]]
+
     everyone = (await admin.get("keys/everyone")).json()
-    assert [key["name"] for key in everyone] == ["three", "two", "one"]
-    page = (await admin.get("keys/everyone", params={"limit": 1, "before": made[2]["id"]})).json()
-    assert [key["name"] for key in page] == ["two"]
-    found = (await admin.get("keys/everyone", params={"search": "WO"})).json()
-    assert [key["name"] for key in found] == ["two"]
-    assert [key["id"] for key in (await admin.get("keys/everyone", params={"search": made[0]["prefix"]})).json()] == [
-        made[0]["id"]
+    assert [(key["name"], key["owner"]) for key in everyone["keys"]] == [
+        ("three", "Kitchen"),
+        ("two", "bob"),
+        ("one", "bob"),
     ]
+    assert (everyone["next"], everyone["total"]) == (None, 3)
+    first = (await admin.get("keys/everyone", params={"limit": 2})).json()
+    assert (first["next"], first["total"]) == (made[1]["id"], 3)
+    assert await seen(limit=2, before=first["next"]) == ["one"]
+    assert await seen(search="WO") == ["two"]
+    assert await seen(search="%") == []
+    assert await seen(search="kitch") == ["three"]
+    assert await seen(search="bo") == ["two", "one"]
+    assert await seen(search=made[0]["prefix"]) == await seen(search=made[0]["key"]) == ["one"]
+    assert await seen(owner=group_id) == ["three"]
+    assert await seen(owner=bob.user["id"], search="one") == ["one"]  # type: ignore[attr-defined]
     assert len((await admin.get(f"users/{bob.user['id']}/keys")).json()) == 2  # type: ignore[attr-defined]
     assert (await bob.get("keys/everyone")).status_code == 403
     # With a new secret of somebody's key one would read with their eyes.
@@ -166,6 +180,15 @@ async def test_a_group_cannot_pile_up_keys(web: Web, monkeypatch: pytest.MonkeyP
         await web.accounts.keys.create(CONSOLE, group_id, "one more")
     with pytest.raises(NotFound):
         await web.accounts.keys.create(CONSOLE, "grp_none", "of nobody")
+
+
+async def test_a_key_is_made_with_its_limits(web: Web) -> None:
+    bob = await web.signed_in("bob")
+    made = (await bob.post("keys", json={"name": "laptop", "limits": {"requests_per_minute": 5}})).json()
+    assert web.accounts.limits.of(("key", made["id"])) == LimitFacts(requests_per_minute=5)
+    refused = await bob.post("keys", json={"name": "desk", "limits": {"amount_per_day": -1}})
+    assert (refused.status_code, refused.json()["error"]["field"]) == (400, "limits.amount_per_day")
+    assert len((await bob.get("keys")).json()) == 1
 
 
 async def test_limits_go_with_what_they_limit(web: Web) -> None:

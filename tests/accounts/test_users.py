@@ -212,9 +212,9 @@ async def test_groups(web: Web) -> None:
     admin, bob = await web.signed_in("ada", Role.ADMIN), await web.signed_in("bob")
     user_id = bob.user["id"]  # type: ignore[attr-defined]
     made = (await admin.post("groups", json={"name": "Team", "members": [user_id]})).json()
-    shown = {"id": "", "name": "Team", "members": [user_id], "tags": [], "created_at": 0}
+    shown = {"id": "", "name": "Team", "members": [user_id], "managers": [], "keys": 0, "tags": [], "created_at": 0}
     assert made | {"id": "", "created_at": 0} == shown
-    assert (await bob.get("session")).json()["user"]["groups"] == [{"id": made["id"], "name": "Team"}]
+    assert (await bob.get("session")).json()["user"]["groups"] == [{"id": made["id"], "name": "Team", "manages": False}]
     assert (await admin.get("users")).json()[1]["groups"] == [made["id"]]
     path = f"groups/{made['id']}"
     assert (await admin.post("groups", json={"name": "TEAM"})).json()["error"]["code"] == "name_taken"
@@ -226,6 +226,69 @@ async def test_groups(web: Web) -> None:
     assert (await admin.delete(path)).status_code == 204
     assert (await admin.get("groups")).json() == []
     assert (await admin.delete(path)).status_code == 404
+
+
+async def test_who_manages_a_group_is_told_and_changed(web: Web) -> None:
+    admin, bob, eve = [await web.signed_in(name, Role.ADMIN if name == "ada" else Role.MEMBER) for name in _THREE]
+    bob_id, eve_id = bob.user["id"], eve.user["id"]  # type: ignore[attr-defined]
+    made = (await admin.post("groups", json={"name": "Team", "members": [eve_id], "managers": [bob_id]})).json()
+    assert made["managers"] == [bob_id]
+    path = f"groups/{made['id']}"
+    assert (await bob.get("session")).json()["user"]["groups"] == [
+        {"id": made["id"], "name": "Team", "manages": True}  # though not a member
+    ]
+    assert (await bob.post(f"{path}/keys", json={"name": "kettle"})).status_code == 201
+    people = (await bob.get(f"{path}/people")).json()
+    assert [(one["name"], one["member"], one["manages"]) for one in people] == [
+        ("bob", False, True),
+        ("eve", True, False),
+    ]
+    assert (await eve.get(f"{path}/people")).status_code == 403
+    # A right that was granted otherwise is one of a manager's, and goes with the list.
+    await web.accounts.grants.add(CONSOLE, ("user", eve_id), Verb.MANAGE, Thing("group", made["id"]))
+    listed = (await admin.get("groups")).json()[0]
+    assert (listed["managers"], listed["keys"]) == (sorted([bob_id, eve_id]), 1)
+    assert (await admin.patch(path, json={"managers": [bob_id]})).json()["managers"] == [bob_id]
+    assert (await eve.get(f"{path}/people")).status_code == 403
+    assert (await bob.patch(path, json={"managers": [bob_id, eve_id]})).status_code == 403
+    missing = await admin.patch(path, json={"managers": ["usr_none"]})
+    assert (missing.status_code, missing.json()["error"]["field"]) == (404, "managers")
+    assert (await admin.delete(path)).status_code == 204
+    assert [grant.thing_kind for grant in await web.accounts.grants.everything()] == ["model"]
+
+
+async def test_which_models_a_group_may_use(web: Web) -> None:
+    admin, bob = await web.signed_in("ada", Role.ADMIN), await web.signed_in("bob")
+    bob_id = bob.user["id"]  # type: ignore[attr-defined]
+    team = (await admin.post("groups", json={"name": "Team", "members": [bob_id], "managers": [bob_id]})).json()["id"]
+    everyone = {"subject_kind": "everyone", "subject_id": "", "models": None}
+    assert (await admin.get("rights/models")).json() == [everyone]
+    assert (await admin.put("rights/models/everyone/-", json={"models": ["small"]})).json()["models"] == ["small"]
+    given = await admin.put(f"rights/models/group/{team}", json={"models": ["large", "huge"]})
+    assert given.json() == {"subject_kind": "group", "subject_id": team, "models": ["huge", "large"]}
+    assert (await bob.get(f"groups/{team}/models")).json() == [{**everyone, "models": ["small"]}, given.json()]
+    assert (await admin.get("rights/models")).json() == [{**everyone, "models": ["small"]}, given.json()]
+
+    def usable(names: str) -> str:
+        principal = web.accounts.snapshot.principal_for_user(bob_id)
+        assert principal is not None
+        may = web.accounts.grants.may
+        return " ".join(name for name in names.split() if may(principal, Verb.USE, Thing("model", name)))
+
+    assert usable("small large huge other") == "small large huge"
+    await admin.put(f"rights/models/group/{team}", json={"models": []})
+    assert usable("small large huge other") == "small"
+    assert (await admin.put("rights/models/everyone/-", json={"models": None})).json() == everyone
+    assert usable("small large huge other") == "small large huge other"
+    assert (await bob.get("rights/models")).status_code == 403
+    assert (await bob.put("rights/models/everyone/-", json={"models": []})).status_code == 403
+    assert (await admin.put("rights/models/group/grp_none", json={"models": []})).status_code == 404
+    assert (await admin.put("rights/models/planet/-", json={"models": []})).status_code == 400
+    acts = await web.accounts.store.read(lambda s: [*s.scalars(select(Audit.act).where(Audit.act.like("models%")))])
+    assert acts == ["models.granted"] * 4
+
+
+_THREE = ("ada", "bob", "eve")
 
 
 async def test_one_group_pays_for_a_user(web: Web) -> None:

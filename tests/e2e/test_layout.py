@@ -9,7 +9,17 @@ from tests.e2e.conftest import OpenPage
 from tests.support.chat_page import answers, api, ask, button, composer, open_chat, prose
 from tests.support.teller import MODEL, Teller
 
-PAGES = ["/", "/models", "/settings/profile", "/settings/keys", "/models/providers", "/admin/people", "/admin/usage", "/admin/server", "/nowhere"]
+PAGES = [
+    "/",
+    "/models",
+    "/settings/profile",
+    "/settings/keys",
+    "/models/providers",
+    "/admin/people",
+    "/admin/usage",
+    "/admin/server",
+    "/nowhere",
+]
 LANGUAGES = ["en-US", "zh-CN"]
 
 #: Controls without a name, and pictures without one, as a screen reader would find them.

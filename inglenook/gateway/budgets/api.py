@@ -6,10 +6,11 @@ from fastapi import APIRouter, Depends, Query, Request
 
 from inglenook.accounts.admin_api import no_key_makes_keys
 from inglenook.accounts.permissions import needs
-from inglenook.accounts.principal import Principal, Verb
+from inglenook.accounts.principal import Principal, Thing, Verb
+from inglenook.accounts.schemas import LimitsIn
 from inglenook.accounts.service import Accounts
 from inglenook.accounts.snapshot import ALL_TOGETHER, EACH_USER, LimitFacts, Subject
-from inglenook.gateway.budgets.schemas import LimitsIn, LimitsInfo, Released, SubjectKind
+from inglenook.gateway.budgets.schemas import LimitsInfo, LimitsPage, Released, Standing, SubjectKind
 from inglenook.gateway.budgets.service import Overview, in_order
 from inglenook.kit.errors import BadInput, NotFound
 
@@ -60,12 +61,30 @@ async def list_limits(
     return await overview.of(found[:limit])
 
 
+@router.get("/limits/closest")
+async def list_closest(
+    _: ReadsLimits,
+    overview: TheOverview,
+    kind: SubjectKind | None = None,
+    search: Annotated[str, Query(max_length=120)] = "",
+    offset: Annotated[int, Query(ge=0)] = 0,
+    limit: Annotated[int, Query(ge=1, le=PAGE)] = 50,
+) -> LimitsPage:
+    """Everybody who is limited, the nearest to a limit first, users with the default limits too."""
+    found, total = await overview.closest(kind=kind, search=search, offset=offset, limit=limit)
+    return LimitsPage(limits=found, total=total)
+
+
 @router.get("/limits/me")
 async def my_limits(
     principal: Annotated[Principal, needs(Verb.READ, "usage")], accounts: TheAccounts, overview: TheOverview
-) -> list[LimitsInfo]:
+) -> Standing:
     """What one's own calls must fit under, narrowest first."""
-    return await overview.of(accounts.limits.stack(principal))
+    return Standing(
+        limits=await overview.of(accounts.limits.stack(principal)),
+        currency=overview.currency,
+        time_zone=overview.time_zone,
+    )
 
 
 @router.get("/limits/{kind}/{subject_id}")
@@ -101,6 +120,41 @@ async def remove_limits(kind: SubjectKind, subject_id: str, principal: ManagesLi
 async def release_held(kind: SubjectKind, subject_id: str, principal: ManagesLimits, overview: TheOverview) -> Released:
     """Count what servers that died had set aside (`held`) as not spent, after a look at the usage."""
     return Released(amount=await overview.release(principal, _subject(kind, subject_id)))
+
+
+@router.get("/keys/limits")
+async def read_limits_of_keys(
+    principal: OwnsKeys,
+    accounts: TheAccounts,
+    overview: TheOverview,
+    key: Annotated[list[str], Query(max_length=PAGE)],
+) -> list[LimitsInfo]:
+    """The limits of some keys one manages, of those that have any, with their use."""
+    limits = accounts.limits.all()
+    managed = await accounts.keys.managed(principal, [one for one in key if ("key", one) in limits])
+    return await overview.of([(("key", one), limits["key", one]) for one in managed])
+
+
+@router.get("/keys/{key_id}/standing")
+async def read_standing_of_key(
+    key_id: str, principal: OwnsKeys, accounts: TheAccounts, overview: TheOverview
+) -> list[LimitsInfo]:
+    """What calls with a key one manages must fit under, narrowest first: its own limits and those above it."""
+    key = await accounts.keys.require(principal, key_id)
+    return await overview.of(accounts.limits.stack_of_key(key))
+
+
+@router.get("/groups/{group_id}/limits")
+async def read_limits_of_group(
+    group_id: str,
+    principal: Annotated[Principal, needs(Verb.READ, "group", some=True)],
+    accounts: TheAccounts,
+    overview: TheOverview,
+) -> list[LimitsInfo]:
+    """What calls of a team must fit under: its own limits, if it has any, and those of all together."""
+    accounts.grants.require(principal, Verb.READ, Thing("group", group_id))
+    subjects: list[Subject] = [("group", group_id), ALL_TOGETHER]
+    return await overview.of([(one, facts) for one in subjects if (facts := accounts.limits.of(one)) is not None])
 
 
 @router.get("/keys/{key_id}/limits")

@@ -4,12 +4,13 @@ All that is spent and drawn in a turn goes into one transaction, which locks the
 servers on one database wait for each other and never block each other for good.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, cast
 
 from sqlalchemy import Select, delete, func, select, text, update
 from sqlalchemy.orm import Session
 
+from inglenook.accounts.snapshot import Subject
 from inglenook.gateway.budgets.periods import Period
 from inglenook.gateway.budgets.purse import PurseKey
 from inglenook.gateway.budgets.tables import BudgetLease, BudgetRow, BudgetServer
@@ -165,10 +166,31 @@ def look(session: Session, keys: Iterable[PurseKey], server_id: str, *, alone: b
     for budget_id, amount in session.execute(dead.where(BudgetLease.server_id != server_id)):
         held[budget_id] = held.get(budget_id, 0) + amount
     found = {}
-    for row in session.scalars(select(BudgetRow).where(BudgetRow.start.in_({key.start for key in wanted}))):
+    query = select(BudgetRow).where(BudgetRow.start.in_({key.start for key in wanted}))
+    ids = {key.subject[1] for key in wanted}
+    if len(ids) <= _TOGETHER:
+        query = query.where(BudgetRow.subject_id.in_(ids))
+    for row in session.scalars(query):
         key = PurseKey((row.subject_kind, row.subject_id), cast(Period, row.period), row.start, row.currency)
         if key in wanted:
             found[key] = Kept(row.id, row.spent, row.leased, held.get(row.id, 0))
+    return found
+
+
+def used(
+    session: Session, starts: Mapping[Period, int], currency: str, server_id: str
+) -> dict[tuple[Subject, Period], int]:
+    """What is spent of every budget of these days and months, or held by others than the server that asks."""
+    held = select(BudgetLease.budget_id, BudgetLease.amount).where(BudgetLease.server_id == server_id)
+    mine = {row.budget_id: row.amount for row in session.execute(held)}
+    found: dict[tuple[Subject, Period], int] = {}
+    columns = (BudgetRow.id, BudgetRow.subject_kind, BudgetRow.subject_id, BudgetRow.spent + BudgetRow.leased)
+    for period, start in starts.items():
+        query = select(*columns).where(
+            BudgetRow.start == start, BudgetRow.period == period, BudgetRow.currency == currency
+        )
+        for budget_id, kind, subject_id, amount in session.execute(query):
+            found[(kind, subject_id), period] = amount - mine.get(budget_id, 0)
     return found
 
 

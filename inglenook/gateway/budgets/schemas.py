@@ -1,24 +1,12 @@
 """Requests and answers of the routes of limits. Amounts are in billionths of the billing currency."""
 
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel
+
+from inglenook.accounts.schemas import LimitsIn
 
 SubjectKind = Literal["key", "user", "group", "everyone", "default"]
-#: What fits the database's whole numbers.
-Count = Annotated[int, Field(ge=0, le=1 << 53)]
-
-
-class LimitsIn(BaseModel):
-    """What a subject may use; null is without limit. `amount_per_…` are budgets."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    requests_per_minute: Count | None = None
-    tokens_per_minute: Count | None = None
-    concurrent_requests: Count | None = None
-    amount_per_day: Count | None = None
-    amount_per_month: Count | None = None
 
 
 class BudgetUse(BaseModel):
@@ -41,18 +29,37 @@ class LimitsInfo(LimitsIn):
     """What a subject may use, and how much of it is used.
 
     `subject_kind` is `key`, `user`, `group` (a team), `everyone` (all together) or `default` (each user without limits
-    of their own); the last two have an empty `subject_id`, and of `default` no use is told. `requests`, `tokens` and
-    `concurrent` are those of the last minute, and of now, on this server.
+    of their own); the last two have an empty `subject_id`, and of `default` no use is told. `own` is false for a user
+    who has the default ones. `owner` is whose a key is. `requests`, `tokens` and `concurrent` are those of the last
+    minute, and of now, on this server.
     """
 
     subject_kind: SubjectKind
     subject_id: str
     name: str
+    owner: str
+    own: bool
     requests: int
     tokens: int
     concurrent: int
     day: BudgetUse | None
     month: BudgetUse | None
+
+
+class Standing(BaseModel):
+    """What one's own calls must fit under, narrowest first. Budgets are in `currency` and begin anew at the midnight of
+    `time_zone`."""
+
+    limits: list[LimitsInfo]
+    currency: str
+    time_zone: str
+
+
+class LimitsPage(BaseModel):
+    """Subjects with what they may use and use; `total` counts those of all pages."""
+
+    limits: list[LimitsInfo]
+    total: int
 
 
 class Released(BaseModel):

@@ -9,8 +9,8 @@ from sqlalchemy.orm import Session
 from inglenook.accounts import audit
 from inglenook.accounts.principal import Principal, Thing
 from inglenook.accounts.service import Accounts
-from inglenook.accounts.snapshot import ALL_TOGETHER, EACH_USER, LimitFacts, Subject
-from inglenook.gateway.budgets import book
+from inglenook.accounts.snapshot import ALL_TOGETHER, EACH_USER, LimitFacts, Snapshot, Subject
+from inglenook.gateway.budgets import book, closeness
 from inglenook.gateway.budgets.leases import Leases
 from inglenook.gateway.budgets.periods import PERIODS, Period
 from inglenook.gateway.budgets.purse import PurseKey
@@ -46,6 +46,16 @@ class Overview:
     def _leases(self) -> Leases:
         return self._gateway.budget.leases
 
+    @property
+    def currency(self) -> str:
+        """What budgets are in."""
+        return self._gateway.money.currency
+
+    @property
+    def time_zone(self) -> str:
+        """At whose midnight budgets begin anew."""
+        return self._gateway.budget.time_zone
+
     async def of(self, subjects: Sequence[tuple[Subject, LimitFacts]]) -> list[LimitsInfo]:
         """These subjects' limits with their use, in that order."""
         now = now_ms()
@@ -62,7 +72,35 @@ class Overview:
             at: self._use(key, end, kept.get(key) or book.Kept("", spent.get(key, 0), 0, 0))
             for at, (key, end) in keys.items()
         }
-        return [self._info(subject, facts, uses) for subject, facts in subjects]
+        of_keys = [subject[1] for subject, _ in subjects if subject[0] == "key"]
+        names = await self._accounts.keys.named(of_keys) if of_keys else {}
+        return [self._info(subject, facts, uses, names) for subject, facts in subjects]
+
+    async def closest(
+        self, *, kind: str | None = None, search: str = "", offset: int = 0, limit: int = 50
+    ) -> tuple[list[LimitsInfo], int]:
+        """Everybody who is limited, the nearest to a limit first, and how many they are.
+
+        What a budget was used before its first call of the period does not count for the order.
+
+        Args:
+            kind: Of subjects; None: all but the default, which nobody uses.
+            search: Part of a name, or of a key's owner's.
+        """
+        accounts, snapshot, currency = self._accounts, self._accounts.snapshot.now, self._gateway.money.currency
+        now, me = now_ms(), self._leases.server_id
+        starts = {period: self._gateway.budget.key(ALL_TOGETHER, period, now)[0].start for period in PERIODS}
+        rates = {subject: self._gateway.limits.use(subject) for subject in self._gateway.limits.active()}
+        keys = await accounts.keys.found(search) if search else set()
+
+        def read(session: Session) -> list[tuple[Subject, LimitFacts]]:
+            found = [one for one in closeness.limited(snapshot, kind) if one[0] != EACH_USER or kind is not None]
+            if search:
+                found = [one for one in found if _is_named(snapshot, one[0], search, keys)]
+            return closeness.sort(found, book.used(session, starts, currency, me), rates)
+
+        everybody = await accounts.store.read(read)
+        return await self.of(everybody[offset : offset + limit]), len(everybody)
 
     async def release(self, actor: Principal, subject: Subject) -> int:
         """Count what dead servers hold of a subject's budgets as not spent; gives how much that was.
@@ -97,6 +135,7 @@ class Overview:
         subject: Subject,
         facts: LimitFacts,
         uses: dict[tuple[Subject, Period], _Use],
+        names: dict[str, tuple[str, str]],
     ) -> LimitsInfo:
         budgets: dict[Period, BudgetUse | None] = {}
         for period in PERIODS:
@@ -114,11 +153,14 @@ class Overview:
                 resets_at=use.end,
             )
         rates = self._gateway.limits.use(subject)
+        name, owner_id = names.get(subject[1], ("", "")) if subject[0] == "key" else (self._name(subject), "")
         return LimitsInfo(
             **structs.asdict(facts),
             subject_kind=subject[0],
             subject_id=subject[1],
-            name=self._name(subject),
+            name=name,
+            owner=self._name(("user", owner_id)) or self._name(("group", owner_id)),
+            own=subject in self._accounts.limits.all(),
             requests=rates.requests,
             tokens=rates.tokens,
             concurrent=rates.concurrent,
@@ -130,7 +172,7 @@ class Overview:
         kind, subject_id = subject
         now = self._accounts.snapshot.now
         if kind == "user" and subject_id in now.users:
-            return now.users[subject_id].name
+            return now.users[subject_id].display_name
         if kind == "group" and subject_id in now.groups:
             return now.groups[subject_id].name
         return ""
@@ -145,6 +187,17 @@ class Overview:
                 if key.start == start and _COLUMNS.get(key.subject[0]) == column:
                     found[key] = spent.get((key.subject[1], key.currency), 0)
         return found
+
+
+def _is_named(snapshot: Snapshot, subject: Subject, search: str, keys: set[str]) -> bool:
+    kind, subject_id = subject
+    if kind == "key":
+        return subject_id in keys
+    if kind == "user" and subject_id in snapshot.users:
+        user = snapshot.users[subject_id]
+        return search.casefold() in f"{user.name}\n{user.display_name}".casefold()
+    group = snapshot.groups.get(subject_id) if kind == "group" else None
+    return group is not None and search.casefold() in group.name.casefold()
 
 
 def _amount(facts: LimitFacts, period: Period) -> int | None:

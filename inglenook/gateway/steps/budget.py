@@ -100,6 +100,11 @@ class Budget(Step):
         for purse in promised.purses:
             purse.settle(promised.amount, cost)
 
+    @property
+    def time_zone(self) -> str:
+        """At whose midnight days and months begin."""
+        return self._settings.now.time_zone
+
     def key(self, subject: Subject, period: Period, at: int) -> tuple[PurseKey, int]:
         """Which purse a subject has at a moment (ms), and when its period ends."""
         start, end = span(period, at, zone(self._settings.now.time_zone))

@@ -123,6 +123,10 @@ class Limits(Step):
         second = int(self._clock())
         return RatesUse(rates.requests.look(second), rates.tokens.look(second), rates.calls)
 
+    def active(self) -> list[Subject]:
+        """Whose calls are remembered now."""
+        return list(self._rates)
+
     def _count(self, exchange: Exchange, stack: tuple[Rates, ...]) -> None:
         second = int(self._clock())
         prompt = answer = -1

@@ -90,6 +90,8 @@ async def test_limits_are_set_seen_and_taken_away(desk: Desk, web: SimpleNamespa
         "subject_kind": "user",
         "subject_id": desk.principal.user_id,
         "name": "ada",
+        "owner": "",
+        "own": True,
         "requests_per_minute": 60,
         "tokens_per_minute": None,
         "concurrent_requests": None,
@@ -147,6 +149,68 @@ async def test_the_list_comes_in_pages(desk: Desk, web: SimpleNamespace) -> None
     assert (await web.admin.get("limits", params={"after": ids[1]})).status_code == 400
 
 
+async def test_the_nearest_to_a_limit_come_first(desk: Desk, web: SimpleNamespace) -> None:
+    limits, ada = desk.accounts.limits, desk.principal.user_id
+    await collect(desk, ask(desk))  # costs 6 tokens
+    eve = await desk.accounts.create_user("eve", PASSWORD)
+    group = await desk.accounts.groups.create(CONSOLE, "Kitchen", members=[ada])
+    key = (await desk.accounts.keys.create(CONSOLE, ada, "kettle")).key
+    for subject, facts in [
+        (("default", ""), LimitFacts(amount_per_day=150 * TOKEN)),
+        (("everyone", ""), LimitFacts(amount_per_month=600 * TOKEN)),
+        (("group", group.id), LimitFacts(amount_per_day=40 * TOKEN, amount_per_month=6000 * TOKEN)),
+        (("key", key.id), LimitFacts(requests_per_minute=9)),
+    ]:
+        await limits.put(CONSOLE, subject, facts)
+    await collect(desk, ask(desk, tokens=10))
+    await desk.gateway.budget.leases.report()
+    page = (await web.admin.get("limits/closest")).json()
+    seen = [(one["subject_kind"], one["name"], one["own"]) for one in page["limits"]]
+    assert seen[:3] == [("group", "Kitchen", True), ("user", "ada", False), ("everyone", "", True)]
+    assert set(seen[3:]) == {("user", "eve", False), ("user", "root", False), ("key", "kettle", True)}
+    assert page["total"] == 6
+    assert next(one["owner"] for one in page["limits"] if one["subject_kind"] == "key") == "ada"
+    assert page["limits"][1]["day"]["spent"] == 12 * TOKEN
+    assert page["limits"][1]["subject_id"] == ada
+
+    async def found(**params: object) -> list[str]:
+        answer = (await web.admin.get("limits/closest", params=params)).json()  # type: ignore[arg-type]
+        return [one["name"] for one in answer["limits"]]
+
+    assert await found(limit=2, offset=1) == ["ada", ""]
+    assert await found(kind="group") == ["Kitchen"]
+    assert await found(kind="user", search="EV") == ["eve"]
+    assert await found(search="ada") == ["ada", "kettle"]
+    assert await found(search="kitchen") == ["Kitchen"]
+    await limits.put(CONSOLE, ("user", eve), LimitFacts(amount_per_day=0))
+    assert (await found())[0] == "eve"  # nothing is all there is
+    assert (await web.member.get("limits/closest")).status_code == 403
+
+
+async def test_limits_of_the_keys_of_a_page_and_what_stands_above_them(desk: Desk, web: SimpleNamespace) -> None:
+    limits, ada = desk.accounts.limits, desk.principal.user_id
+    group = await desk.accounts.groups.create(CONSOLE, "Kitchen", members=[])
+    mine = (await desk.accounts.keys.create(CONSOLE, ada, "mine")).key.id
+    free = (await desk.accounts.keys.create(CONSOLE, ada, "free")).key.id
+    teams = (await desk.accounts.keys.create(CONSOLE, group.id, "teams")).key.id
+    for key in (mine, teams):
+        await limits.put(CONSOLE, ("key", key), LimitFacts(requests_per_minute=5))
+    await limits.put(CONSOLE, ("group", group.id), LimitFacts(amount_per_day=7))
+    await limits.put(CONSOLE, ("default", ""), LimitFacts(amount_per_day=8))
+    params = {"key": [mine, free, teams, "key_none"]}
+    seen = (await web.member.get("keys/limits", params=params)).json()
+    assert [one["subject_id"] for one in seen] == [mine]  # not the team's
+    assert {one["subject_id"] for one in (await web.admin.get("keys/limits", params=params)).json()} == {mine, teams}
+    standing = (await web.member.get(f"keys/{free}/standing")).json()
+    assert [(one["subject_kind"], one["own"]) for one in standing] == [("user", False)]
+    above = (await web.admin.get(f"keys/{teams}/standing")).json()
+    assert [(one["subject_kind"], one["name"]) for one in above] == [("key", "teams"), ("group", "Kitchen")]
+    assert (await web.member.get(f"keys/{teams}/standing")).status_code == 404
+    assert (await web.member.get(f"groups/{group.id}/limits")).status_code == 403
+    await desk.accounts.groups.change(CONSOLE, group.id, {"managers": [ada]})
+    assert (await web.member.get(f"groups/{group.id}/limits")).json()[0]["day"]["amount"] == 7
+
+
 async def test_members_see_what_limits_them_and_limit_their_own_keys(desk: Desk, web: SimpleNamespace) -> None:
     await desk.accounts.limits.put(CONSOLE, ("default", ""), LimitFacts(amount_per_day=9_000_000))
     for method, path in [
@@ -163,8 +227,10 @@ async def test_members_see_what_limits_them_and_limit_their_own_keys(desk: Desk,
     assert (await web.member.put(path, json={"amount_per_day": 50 * TOKEN})).status_code == 200
     await collect(desk, ask(desk, tokens=10))
     await refused(desk, ask(desk, tokens=60))
-    assert [one["subject_kind"] for one in (await web.member.get("limits/me")).json()] == ["user"]
-    mine = (await web.program.get("limits/me")).json()
+    assert [one["subject_kind"] for one in (await web.member.get("limits/me")).json()["limits"]] == ["user"]
+    standing = (await web.program.get("limits/me")).json()
+    assert (standing["currency"], standing["time_zone"]) == ("USD", "UTC")
+    mine = standing["limits"]
     assert [one["subject_kind"] for one in mine] == ["key", "user"]
     assert [one["day"]["spent"] for one in mine] == [6 * TOKEN, 6 * TOKEN]
     # A key does not widen itself.

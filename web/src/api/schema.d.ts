@@ -283,7 +283,7 @@ export interface paths {
         head?: never;
         /**
          * Change Group
-         * @description Change a group's name, members or tags.
+         * @description Change a group's name, members, managers or tags.
          */
         patch: operations["change_group_api_v1_groups__group_id__patch"];
         trace?: never;
@@ -297,7 +297,7 @@ export interface paths {
         };
         /**
          * List Keys Of Group
-         * @description A team's own keys, oldest first.
+         * @description A team's own keys, newest first; `before` is the `next` of the page before.
          */
         get: operations["list_keys_of_group_api_v1_groups__group_id__keys_get"];
         put?: never;
@@ -306,6 +306,66 @@ export interface paths {
          * @description Make a key for a team. The answer is the only one that holds the key.
          */
         post: operations["make_key_for_group_api_v1_groups__group_id__keys_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/groups/{group_id}/limits": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read Limits Of Group
+         * @description What calls of a team must fit under: its own limits, if it has any, and those of all together.
+         */
+        get: operations["read_limits_of_group_api_v1_groups__group_id__limits_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/groups/{group_id}/models": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read Models Of Group
+         * @description Which models a group may use: what everyone may, and what it may besides.
+         */
+        get: operations["read_models_of_group_api_v1_groups__group_id__models_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/groups/{group_id}/people": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List People Of Group
+         * @description Who is in a group, or manages it, by name.
+         */
+        get: operations["list_people_of_group_api_v1_groups__group_id__people_get"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -492,6 +552,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/keys/{key_id}/standing": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read Standing Of Key
+         * @description What calls with a key one manages must fit under, narrowest first: its own limits and those above it.
+         */
+        get: operations["read_standing_of_key_api_v1_keys__key_id__standing_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/keys/everyone": {
         parameters: {
             query?: never;
@@ -501,10 +581,30 @@ export interface paths {
         };
         /**
          * List All Keys
-         * @description The keys of all users and teams, newest first; `before` is the id of the last key of the page before, `search`
-         *     is part of a key's name or its whole `prefix`.
+         * @description The keys of all users and teams, newest first, or of one of them (`owner`, an id); `before` is the `next` of the
+         *     page before, `search` is part of a key's name or its owner's, or how the key begins.
          */
         get: operations["list_all_keys_api_v1_keys_everyone_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/keys/limits": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read Limits Of Keys
+         * @description The limits of some keys one manages, of those that have any, with their use.
+         */
+        get: operations["read_limits_of_keys_api_v1_keys_limits_get"];
         put?: never;
         post?: never;
         delete?: never;
@@ -577,6 +677,26 @@ export interface paths {
          * @description Count what servers that died had set aside (`held`) as not spent, after a look at the usage.
          */
         post: operations["release_held_api_v1_limits__kind___subject_id__release_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/limits/closest": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Closest
+         * @description Everybody who is limited, the nearest to a limit first, users with the default limits too.
+         */
+        get: operations["list_closest_api_v1_limits_closest_get"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -845,6 +965,46 @@ export interface paths {
          * @description Try out a provider that is not saved: with every key, list its models or ask one of them for a token.
          */
         post: operations["try_provider_api_v1_providers_test_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/rights/models": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Model Rights
+         * @description Who may use which models: everyone first, then whoever was given some besides.
+         */
+        get: operations["list_model_rights_api_v1_rights_models_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/rights/models/{subject_kind}/{subject_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Put Model Rights
+         * @description Say which models somebody may use by a right of their own. `everyone` has `-` for an id.
+         */
+        put: operations["put_model_rights_api_v1_rights_models__subject_kind___subject_id__put"];
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -1840,13 +2000,18 @@ export interface components {
         };
         /**
          * GroupInfo
-         * @description A group; `members` are ids of users, `tags` are on every call of theirs, for the conditions of routes.
+         * @description A group. `members` and `managers` are ids of users; managers make and revoke the group's keys. `keys` counts
+         *     those, `tags` are on every call of theirs and of the members, for the conditions of routes.
          */
         GroupInfo: {
             /** Created At */
             created_at: number;
             /** Id */
             id: string;
+            /** Keys */
+            keys: number;
+            /** Managers */
+            managers: string[];
             /** Members */
             members: string[];
             /** Name */
@@ -1856,25 +2021,45 @@ export interface components {
         };
         /**
          * GroupName
-         * @description A group, to those who are in it.
+         * @description A group, to those who are in it or manage it; `manages`: whether one manages its keys.
          */
         GroupName: {
             /** Id */
             id: string;
+            /** Manages */
+            manages: boolean;
             /** Name */
             name: string;
         };
         /**
          * GroupPatch
-         * @description Changes of a group; `members` and `tags` are the whole new lists.
+         * @description Changes of a group; `members`, `managers` and `tags` are the whole new lists.
          */
         GroupPatch: {
+            /** Managers */
+            managers?: string[] | null;
             /** Members */
             members?: string[] | null;
             /** Name */
             name?: string | null;
             /** Tags */
             tags?: string[] | null;
+        };
+        /**
+         * GroupPerson
+         * @description Somebody who is in a group, or manages it.
+         */
+        GroupPerson: {
+            /** Display Name */
+            display_name: string;
+            /** Id */
+            id: string;
+            /** Manages */
+            manages: boolean;
+            /** Member */
+            member: boolean;
+            /** Name */
+            name: string;
         };
         /** HTTPValidationError */
         HTTPValidationError: {
@@ -1922,9 +2107,9 @@ export interface components {
          * KeyInfo
          * @description An API key, without the key; `prefix` is how it begins.
          *
-         *     It belongs to a user or to a group. `models` are the public names of models and routes it may call; null: all that
-         *     its owner may. `tags` are on every call made with it, for the conditions of routes. `former_until` says until when
-         *     the secret it had before it was rotated holds.
+         *     It belongs to a user or to a group; `owner` is the name people know them by. `models` are the public names of models
+         *     and routes it may call; null: all that its owner may. `tags` are on every call made with it, for the conditions of
+         *     routes. `former_until` says until when the secret it had before it was rotated holds.
          */
         KeyInfo: {
             /** Created At */
@@ -1943,12 +2128,26 @@ export interface components {
             models: string[] | null;
             /** Name */
             name: string;
+            /** Owner */
+            owner: string;
             /** Prefix */
             prefix: string;
             /** Tags */
             tags: string[];
             /** User Id */
             user_id: string | null;
+        };
+        /**
+         * KeyPage
+         * @description Keys, newest first. `next` is the `before` of the page that follows, null on the last; `total` counts all.
+         */
+        KeyPage: {
+            /** Keys */
+            keys: components["schemas"]["KeyInfo"][];
+            /** Next */
+            next: string | null;
+            /** Total */
+            total: number;
         };
         /**
          * KeyPatch
@@ -2009,7 +2208,8 @@ export interface components {
         };
         /**
          * LimitsIn
-         * @description What a subject may use; null is without limit. `amount_per_…` are budgets.
+         * @description What a subject may use; null is without limit. `amount_per_…` are budgets, in billionths of the billing
+         *     currency.
          */
         LimitsIn: {
             /** Amount Per Day */
@@ -2028,8 +2228,9 @@ export interface components {
          * @description What a subject may use, and how much of it is used.
          *
          *     `subject_kind` is `key`, `user`, `group` (a team), `everyone` (all together) or `default` (each user without limits
-         *     of their own); the last two have an empty `subject_id`, and of `default` no use is told. `requests`, `tokens` and
-         *     `concurrent` are those of the last minute, and of now, on this server.
+         *     of their own); the last two have an empty `subject_id`, and of `default` no use is told. `own` is false for a user
+         *     who has the default ones. `owner` is whose a key is. `requests`, `tokens` and `concurrent` are those of the last
+         *     minute, and of now, on this server.
          */
         LimitsInfo: {
             /** Amount Per Day */
@@ -2044,6 +2245,10 @@ export interface components {
             month: components["schemas"]["BudgetUse"] | null;
             /** Name */
             name: string;
+            /** Own */
+            own: boolean;
+            /** Owner */
+            owner: string;
             /** Requests */
             requests: number;
             /** Requests Per Minute */
@@ -2059,6 +2264,16 @@ export interface components {
             tokens: number;
             /** Tokens Per Minute */
             tokens_per_minute?: number | null;
+        };
+        /**
+         * LimitsPage
+         * @description Subjects with what they may use and use; `total` counts those of all pages.
+         */
+        LimitsPage: {
+            /** Limits */
+            limits: components["schemas"]["LimitsInfo"][];
+            /** Total */
+            total: number;
         };
         /**
          * Loaded
@@ -2386,6 +2601,27 @@ export interface components {
             name: string;
         };
         /**
+         * ModelRights
+         * @description Who may use which models by a right of their own, beside what everyone may. `subject_kind` is `user`, `group` or
+         *     `everyone` (without an id).
+         */
+        ModelRights: {
+            /** Models */
+            models: string[] | null;
+            /** Subject Id */
+            subject_id: string;
+            /** Subject Kind */
+            subject_kind: string;
+        };
+        /**
+         * ModelRightsIn
+         * @description The models somebody may use by a right of their own: null is all that there are and will be.
+         */
+        ModelRightsIn: {
+            /** Models */
+            models: string[] | null;
+        };
+        /**
          * NewGrantRequest
          * @description A right to give: to a user, a group, or everyone; without `thing_id` on all things of the kind.
          */
@@ -2411,6 +2647,11 @@ export interface components {
          * @description A group to make.
          */
         NewGroupRequest: {
+            /**
+             * Managers
+             * @default []
+             */
+            managers?: string[];
             /**
              * Members
              * @default []
@@ -2447,6 +2688,8 @@ export interface components {
             models: string[] | null;
             /** Name */
             name: string;
+            /** Owner */
+            owner: string;
             /** Prefix */
             prefix: string;
             /** Tags */
@@ -2456,11 +2699,13 @@ export interface components {
         };
         /**
          * NewKeyRequest
-         * @description A key to make; without `expires_at` it holds until it is revoked, without `models` for all its owner may use.
+         * @description A key to make; without `expires_at` it holds until it is revoked, without `models` for all its owner may use, and
+         *     without `limits` as far as those of its owner reach.
          */
         NewKeyRequest: {
             /** Expires At */
             expires_at?: number | null;
+            limits?: components["schemas"]["LimitsIn"] | null;
             /** Models */
             models?: string[] | null;
             /** Name */
@@ -3501,6 +3746,19 @@ export interface components {
             password: string;
         };
         /**
+         * Standing
+         * @description What one's own calls must fit under, narrowest first. Budgets are in `currency` and begin anew at the midnight of
+         *     `time_zone`.
+         */
+        Standing: {
+            /** Currency */
+            currency: string;
+            /** Limits */
+            limits: components["schemas"]["LimitsInfo"][];
+            /** Time Zone */
+            time_zone: string;
+        };
+        /**
          * SuggestedSource
          * @description Where a suggested model can be pulled from.
          */
@@ -4328,7 +4586,11 @@ export interface operations {
     };
     list_keys_of_group_api_v1_groups__group_id__keys_get: {
         parameters: {
-            query?: never;
+            query?: {
+                before?: string | null;
+                limit?: number;
+                search?: string;
+            };
             header?: never;
             path: {
                 group_id: string;
@@ -4343,7 +4605,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["KeyInfo"][];
+                    "application/json": components["schemas"]["KeyPage"];
                 };
             };
             /** @description Validation Error */
@@ -4379,6 +4641,99 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["NewKey"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    read_limits_of_group_api_v1_groups__group_id__limits_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                group_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LimitsInfo"][];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    read_models_of_group_api_v1_groups__group_id__models_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                group_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ModelRights"][];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    list_people_of_group_api_v1_groups__group_id__people_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                group_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GroupPerson"][];
                 };
             };
             /** @description Validation Error */
@@ -4785,11 +5140,43 @@ export interface operations {
             };
         };
     };
+    read_standing_of_key_api_v1_keys__key_id__standing_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LimitsInfo"][];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
     list_all_keys_api_v1_keys_everyone_get: {
         parameters: {
             query?: {
                 before?: string | null;
                 limit?: number;
+                owner?: string | null;
                 search?: string;
             };
             header?: never;
@@ -4804,7 +5191,38 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["KeyInfo"][];
+                    "application/json": components["schemas"]["KeyPage"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    read_limits_of_keys_api_v1_keys_limits_get: {
+        parameters: {
+            query: {
+                key: string[];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LimitsInfo"][];
                 };
             };
             /** @description Validation Error */
@@ -4981,6 +5399,40 @@ export interface operations {
             };
         };
     };
+    list_closest_api_v1_limits_closest_get: {
+        parameters: {
+            query?: {
+                kind?: ("key" | "user" | "group" | "everyone" | "default") | null;
+                limit?: number;
+                offset?: number;
+                search?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LimitsPage"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
     my_limits_api_v1_limits_me_get: {
         parameters: {
             query?: never;
@@ -4996,7 +5448,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["LimitsInfo"][];
+                    "application/json": components["schemas"]["Standing"];
                 };
             };
         };
@@ -5416,6 +5868,62 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ProviderTest"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    list_model_rights_api_v1_rights_models_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ModelRights"][];
+                };
+            };
+        };
+    };
+    put_model_rights_api_v1_rights_models__subject_kind___subject_id__put: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                subject_id: string;
+                subject_kind: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ModelRightsIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ModelRights"];
                 };
             };
             /** @description Validation Error */
