@@ -28,7 +28,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from inglenook.kit.config import Settings
 from inglenook.models.engine.process import Child
-from inglenook.models.engine.source import from_path
+from inglenook.models.engine.source import BOUNDLESS, from_path
 from inglenook.models.hub.layout import ModelStore
 
 ROOT = Path(__file__).parents[1]
@@ -165,7 +165,7 @@ def server(gguf: Path) -> Iterator[Target]:
 async def child(gguf: Path) -> AsyncIterator[Target]:
     """The same child process as the server's, asked directly."""
     settings = Settings(data=Path(tempfile.gettempdir()))
-    process = await Child.start(from_path(gguf, NAME).plan(None, settings, 1 << 40).spec, settings.load_timeout)
+    process = await Child.start(from_path(gguf, NAME).plan(None, settings, BOUNDLESS).spec, settings.load_timeout)
     try:
         yield Target(process.port, process.api_key)
     finally:

@@ -98,6 +98,11 @@ class Settings(BaseSettings):
     context_length: int = Field(
         4096, ge=256, description="Context length in tokens of one slot, unless the model or the call says."
     )
+    kv_cache_type: Literal["f16", "q8_0", "q4_0"] = Field(
+        "f16",
+        description="How the key-value cache of a model is kept: `q8_0` halves its memory at hardly any loss, `q4_0` "
+        "takes a quarter of it.",
+    )
     keep_alive: float = Field(
         300, description="Seconds an idle model stays loaded; 0 unloads at once, negative never unloads."
     )

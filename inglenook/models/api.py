@@ -5,12 +5,13 @@ from collections.abc import AsyncIterator
 from contextlib import suppress
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import StreamingResponse
 
 from inglenook.accounts import audit
 from inglenook.accounts.permissions import needs
 from inglenook.accounts.principal import Principal, Thing, Verb
+from inglenook.kit.errors import BadInput
 from inglenook.models import schemas
 from inglenook.models.catalogue import LOCAL, Catalogue, Entry
 from inglenook.models.engine.service import Engine, LoadedModel
@@ -85,6 +86,24 @@ async def list_models(
     ]
 
 
+@router.get("/models/estimate")
+async def estimate_memory(
+    request: Request,
+    principal: Annotated[Principal, needs(Verb.READ, "model", some=True)],
+    catalogue: TheCatalogue,
+    engine: TheEngine,
+    name: Annotated[schemas.Name, Query(description="The model.")],
+    num_ctx: Annotated[int | None, Query(ge=1, description="Context of one slot; by default as it is set.")] = None,
+    slots: Annotated[int | None, Query(ge=1, le=64, description="Parallel slots; by default as set.")] = None,
+) -> schemas.MemoryEstimate:
+    """How much memory a model of this machine takes with a context, before it is loaded, and whether it fits."""
+    entry = catalogue.resolve(name)
+    request.app.state.accounts.grants.require(principal, Verb.READ, Thing("model", entry.name))
+    if not entry.local:
+        raise BadInput(f"{entry.name} does not run on this machine and takes no memory of it", field="name")
+    return schemas.MemoryEstimate.model_validate(await engine.estimate(entry.upstream, num_ctx=num_ctx, slots=slots))
+
+
 @router.post("/models/load")
 async def load_model(
     request: Request,
@@ -140,6 +159,7 @@ async def read_engine(_: Annotated[Principal, needs(Verb.READ, "engine")], engin
     return schemas.EngineInfo(
         memory_used=memory.used,
         memory_budget=memory.budget,
+        memory_available=memory.available,
         max_loaded=settings.max_loaded,
         parallel=settings.parallel,
         max_queue=settings.max_queue,

@@ -136,6 +136,35 @@ class Unloaded(_Output):
     unloaded: bool
 
 
+class MemoryEstimate(_Output):
+    """Bytes that a model takes when it is loaded, by what for, with `context_length` tokens in each of `slots`.
+
+    `weights` of its file, `cache` (keys and values of every slot), `work` (room for one batch), `prompts` (the most
+    that read prompts may take; left out when memory is short), `adapters`, `projector`, `process`. `free` is what of
+    `budget` and of the machine's memory would be free for it once idle models left. `fits`: it can be loaded so;
+    `largest_context_length` is the longest context that fits with as many slots, `largest_alone` with one slot; 0:
+    none. `loaded`: what it is loaded with now; null: it is not.
+    """
+
+    name: str
+    context_length: int
+    slots: int
+    weights: int
+    cache: int
+    work: int
+    prompts: int
+    adapters: int
+    projector: int
+    process: int
+    total: int
+    budget: int
+    free: int
+    fits: bool
+    largest_context_length: int
+    largest_alone: int
+    loaded: int | None
+
+
 class EngineProcess(_Output):
     """A process with a model in it."""
 
@@ -152,10 +181,11 @@ class EngineProcess(_Output):
 
 
 class EngineInfo(_Output):
-    """What models take of this machine, and may take."""
+    """What models take of this machine, and may take; `memory_available`: what the machine has free now."""
 
     memory_used: int
     memory_budget: int
+    memory_available: int
     max_loaded: int
     parallel: int
     max_queue: int

@@ -308,6 +308,21 @@ async def test_a_saved_provider_is_tried_with_its_own_key(admin: httpx.AsyncClie
         assert (await admin.post("providers/prv_none/test", json={})).status_code == 404
 
 
+async def test_a_models_memory_is_estimated_before_it_is_loaded(
+    admin: httpx.AsyncClient, member: httpx.AsyncClient, weights: Path
+) -> None:
+    await pull(admin, f"file:{weights}", name="tiny")
+    short = (await member.get("models/estimate", params={"name": "tiny", "num_ctx": 512, "slots": 1})).json()
+    long = (await member.get("models/estimate", params={"name": "tiny", "num_ctx": 2048, "slots": 1})).json()
+    assert (short["context_length"], short["slots"], short["fits"], short["loaded"]) == (512, 1, True, None)
+    assert long["cache"] == 4 * short["cache"] > 0
+    assert long["largest_context_length"] == 2048
+    parts = ("weights", "cache", "work", "prompts", "adapters", "projector", "process")
+    assert long["total"] == sum(long[part] for part in parts) < long["free"] <= long["budget"]
+    assert (await member.get("models/estimate", params={"name": "absent"})).status_code == 404
+    assert (await member.get("models/estimate", params={"name": "tiny", "slots": 0})).status_code == 400
+
+
 @pytest.mark.slow
 async def test_a_model_is_loaded_and_unloaded(
     admin: httpx.AsyncClient, member: httpx.AsyncClient, weights: Path

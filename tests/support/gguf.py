@@ -76,7 +76,7 @@ def tiny_llama(path: Path, *, seed: int = 1, **changes: Any) -> Path:
         changes: Metadata to set, `__` standing for a dot; None removes a key.
     """
     width, hidden, blocks = 32, 64, 2
-    tokens, types = _byte_tokens()
+    tokens = byte_vocabulary()["tokenizer.ggml.tokens"]
     values: dict[str, Any] = {
         "general.architecture": "llama",
         "general.type": "model",
@@ -92,24 +92,16 @@ def tiny_llama(path: Path, *, seed: int = 1, **changes: Any) -> Path:
         "llama.attention.layer_norm_rms_epsilon": 1e-5,
         "llama.rope.dimension_count": 16,
         "llama.vocab_size": len(tokens),
-        "tokenizer.ggml.model": "gpt2",
-        "tokenizer.ggml.pre": "smollm",
-        "tokenizer.ggml.tokens": tokens,
-        "tokenizer.ggml.token_type": types,
-        "tokenizer.ggml.merges": ["Ġ t"],
-        "tokenizer.ggml.bos_token_id": 1,
-        "tokenizer.ggml.eos_token_id": 2,
-        "tokenizer.ggml.add_bos_token": False,
-        "tokenizer.chat_template": CHATML,
+        **byte_vocabulary(),
     }
     for key, value in changes.items():
         values[key.replace("__", ".")] = value
     values = {key: value for key, value in values.items() if value is not None}
     noise = random.Random(seed)
     tensors = {
-        "token_embd.weight": _weights(noise, width, len(tokens)),
-        "output.weight": _weights(noise, width, len(tokens)),
-        "output_norm.weight": _ones(width),
+        "token_embd.weight": weights(noise, width, len(tokens)),
+        "output.weight": weights(noise, width, len(tokens)),
+        "output_norm.weight": ones(width),
     }
     for block in range(blocks):
         for name, shape in {
@@ -121,9 +113,9 @@ def tiny_llama(path: Path, *, seed: int = 1, **changes: Any) -> Path:
             "ffn_up": (width, hidden),
             "ffn_down": (hidden, width),
         }.items():
-            tensors[f"blk.{block}.{name}.weight"] = _weights(noise, *shape)
-        tensors[f"blk.{block}.attn_norm.weight"] = _ones(width)
-        tensors[f"blk.{block}.ffn_norm.weight"] = _ones(width)
+            tensors[f"blk.{block}.{name}.weight"] = weights(noise, *shape)
+        tensors[f"blk.{block}.attn_norm.weight"] = ones(width)
+        tensors[f"blk.{block}.ffn_norm.weight"] = ones(width)
     return write_gguf(path, values, tensors)
 
 
@@ -159,11 +151,11 @@ def tiny_bert(path: Path, *, context: int = 64, **changes: Any) -> Path:
     }
     noise = random.Random(3)
     tensors = {
-        "token_embd.weight": _weights(noise, width, len(tokens)),
-        "token_types.weight": _weights(noise, width, 2),
-        "position_embd.weight": _weights(noise, width, context),
-        "token_embd_norm.weight": _ones(width),
-        "token_embd_norm.bias": _zeros(width),
+        "token_embd.weight": weights(noise, width, len(tokens)),
+        "token_types.weight": weights(noise, width, 2),
+        "position_embd.weight": weights(noise, width, context),
+        "token_embd_norm.weight": ones(width),
+        "token_embd_norm.bias": zeros(width),
     }
     for name, shape in {
         "attn_q": (width, width),
@@ -173,12 +165,28 @@ def tiny_bert(path: Path, *, context: int = 64, **changes: Any) -> Path:
         "ffn_up": (width, hidden),
         "ffn_down": (hidden, width),
     }.items():
-        tensors[f"blk.0.{name}.weight"] = _weights(noise, *shape)
-        tensors[f"blk.0.{name}.bias"] = _zeros(shape[1])
+        tensors[f"blk.0.{name}.weight"] = weights(noise, *shape)
+        tensors[f"blk.0.{name}.bias"] = zeros(shape[1])
     for name in ("attn_output_norm", "layer_output_norm"):
-        tensors[f"blk.0.{name}.weight"] = _ones(width)
-        tensors[f"blk.0.{name}.bias"] = _zeros(width)
+        tensors[f"blk.0.{name}.weight"] = ones(width)
+        tensors[f"blk.0.{name}.bias"] = zeros(width)
     return write_gguf(path, values, tensors)
+
+
+def byte_vocabulary() -> dict[str, Any]:
+    """Metadata of a tokenizer with one token a byte, and a ChatML template."""
+    tokens, types = _byte_tokens()
+    return {
+        "tokenizer.ggml.model": "gpt2",
+        "tokenizer.ggml.pre": "smollm",
+        "tokenizer.ggml.tokens": tokens,
+        "tokenizer.ggml.token_type": types,
+        "tokenizer.ggml.merges": ["Ġ t"],
+        "tokenizer.ggml.bos_token_id": 1,
+        "tokenizer.ggml.eos_token_id": 2,
+        "tokenizer.ggml.add_bos_token": False,
+        "tokenizer.chat_template": CHATML,
+    }
 
 
 def _byte_tokens() -> tuple[list[str], list[int]]:
@@ -190,16 +198,19 @@ def _byte_tokens() -> tuple[list[str], list[int]]:
     return [*control, *letters, "Ġt"], [3, 3, 3, *[1] * 257]
 
 
-def _weights(noise: random.Random, columns: int, rows: int) -> tuple[tuple[int, ...], bytes]:
+def weights(noise: random.Random, columns: int, rows: int) -> tuple[tuple[int, ...], bytes]:
+    """Random numbers: shape and data of a tensor."""
     count = columns * rows
     return (columns, rows), struct.pack(f"<{count}f", *(noise.gauss(0, 0.3) for _ in range(count)))
 
 
-def _ones(count: int) -> tuple[tuple[int, ...], bytes]:
+def ones(count: int) -> tuple[tuple[int, ...], bytes]:
+    """A tensor of ones."""
     return (count,), struct.pack(f"<{count}f", *[1.0] * count)
 
 
-def _zeros(count: int) -> tuple[tuple[int, ...], bytes]:
+def zeros(count: int) -> tuple[tuple[int, ...], bytes]:
+    """A tensor of zeros."""
     return (count,), bytes(4 * count)
 
 

@@ -48,6 +48,7 @@ def _exit_at_end_of_pipe() -> None:
 
 
 _servers: list[Any] = []
+_CACHE_TYPES = {"f16": "GGML_TYPE_F16", "q8_0": "GGML_TYPE_Q8_0", "q4_0": "GGML_TYPE_Q4_0"}
 
 
 def _listen(config: dict[str, Any]) -> int:
@@ -66,13 +67,15 @@ def _listen(config: dict[str, Any]) -> int:
     params.cpuparams_batch.n_threads = config["threads_batch"]
     params.n_threads_http = config["slots"] + 4
     params.cache_ram_mib = config["cache_mib"]
+    params.n_ctx_checkpoints = config["checkpoints"]
+    params.cache_type_k = params.cache_type_v = getattr(xllamacpp.ggml_type, _CACHE_TYPES[config["cache_type"]])
     params.ctx_shift = False
     params.fit_params = False
     params.warmup = False
     params.offline = True
     params.ui = False
     params.sse_ping_interval = -1
-    params.verbosity = 3
+    params.verbosity = config.get("verbosity", 3)
     if config["embeds"]:
         params.embedding = True
         params.n_batch = params.n_ubatch = config["context"]

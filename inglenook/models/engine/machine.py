@@ -37,3 +37,15 @@ def memory_budget(configured_mib: int) -> int:
     with suppress(OSError, ValueError):
         total = min(total, int((_CGROUP / "memory.max").read_text()))
     return total * 4 // 5
+
+
+def available() -> int:
+    """Bytes that a new process may take now before this machine or container is short of memory. What files hold in
+    memory counts as free, as it goes when it must; a twentieth of the machine is left to the rest of it."""
+    memory = psutil.virtual_memory()
+    free = int(memory.available) - int(memory.total) // 20
+    with suppress(OSError, ValueError):
+        limit, used = int((_CGROUP / "memory.max").read_text()), int((_CGROUP / "memory.current").read_text())
+        fields = dict(line.split() for line in (_CGROUP / "memory.stat").read_text().splitlines())
+        free = min(free, limit - used + int(fields.get("inactive_file", 0)) + int(fields.get("active_file", 0)))
+    return max(0, free)

@@ -7,17 +7,15 @@ abort or hang the process that loads it), and gives the facts that listings, sch
 import re
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 from msgspec import Struct
 
 from inglenook.models.engine.gguf import Array, GGUFFile, read_gguf
+from inglenook.models.engine.memory import Shape, shape_of
+from inglenook.models.engine.metadata import MAX_BLOCKS, MAX_CONTEXT, Metadata
 from inglenook.models.errors import BadModelFile
 
-MAX_BLOCKS = 1_024
-MAX_CONTEXT = 1 << 28
 MAX_TEMPLATE = 256 * 1024
-MIB = 1024 * 1024
 
 #: `general.file_type`: how most of the weights are stored (llama.cpp's `llama_ftype`).
 FILE_TYPES = {
@@ -41,7 +39,7 @@ class ModelFile(Struct, frozen=True, kw_only=True):
         size: Of the file in bytes.
         parameters: How many weights the model has.
         context_length: What it was trained for, in tokens.
-        kv_bytes_per_token: Memory of the key-value cache for one token, at 16 bits a value.
+        shape: What decides how much memory it takes.
         pooling: `mean`, `cls`, `last` or `rank` of an embedding model; empty for one that completes.
         capabilities: As in `ModelFacts.capabilities`.
         vocabulary: Number of tokens.
@@ -56,7 +54,7 @@ class ModelFile(Struct, frozen=True, kw_only=True):
     context_length: int
     embedding_length: int
     block_count: int
-    kv_bytes_per_token: int
+    shape: Shape
     vocabulary: int
     chat_template: str
     pooling: str
@@ -75,15 +73,6 @@ class ModelFile(Struct, frozen=True, kw_only=True):
             if self.parameters >= unit:
                 return f"{self.parameters / unit:.2f}{name}"
         return str(self.parameters)
-
-    def memory(self, context: int) -> int:
-        """Bytes a process with this model is expected to take for `context` tokens over all its slots.
-
-        Weights, key-value cache, work space for a batch, and the process itself; a little more than it will be.
-        """
-        batch = min(context, 512)
-        work = 4 * batch * (self.vocabulary + 16 * self.embedding_length) + 8 * batch * min(context, 4096)
-        return self.size + self.kv_bytes_per_token * context + work + 120 * MIB
 
 
 def inspect(path: Path) -> ModelFile:
@@ -106,42 +95,11 @@ def _inspect(path: Path, size: int, changed: int) -> ModelFile:
 
 def facts_of(file: GGUFFile) -> ModelFile:
     """Check a file's metadata and draw the facts from it. See `inspect`."""
-    return _Metadata(file).facts()
+    return _Reading(file).facts()
 
 
-class _Metadata:
-    """Checked access to the keys of one file."""
-
-    def __init__(self, file: GGUFFile) -> None:
-        self.file = file
-        self.values = file.values
-        self.arch = self.text("general.architecture")
-        if not self.arch:
-            raise self.bad("general.architecture", self.values.get("general.architecture"), "must name an architecture")
-
-    def bad(self, key: str, value: Any, why: str) -> BadModelFile:
-        shown = repr(value) if len(repr(value)) < 80 else repr(value)[:77] + "…"
-        return BadModelFile(
-            f"model file {self.file.path.name} cannot be used: {key} is {shown}: {why}",
-            details={"file": self.file.path.name, "key": key},
-        )
-
-    def text(self, key: str) -> str:
-        value = self.values.get(key, "")
-        if not isinstance(value, str):
-            raise self.bad(key, value, "must be a string")
-        return value
-
-    def number(self, key: str, low: int, high: int, default: int | None = None) -> int:
-        """An integer key; of an array (one value a layer) its largest."""
-        value = self.values.get(key, default)
-        if isinstance(value, Array):
-            value = max(self.file.array(key, MAX_BLOCKS), default=None)
-        if value is None:
-            raise self.bad(key, None, "the key is missing")
-        if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-            raise self.bad(key, value, f"must be a whole number from {low} to {high}")
-        return value
+class _Reading(Metadata):
+    """The facts of one file."""
 
     def facts(self) -> ModelFile:
         self.check_kind()
@@ -150,7 +108,6 @@ class _Metadata:
         self.check_blocks(blocks)
         context = self.number(f"{arch}.context_length", 1, MAX_CONTEXT)
         width = self.number(f"{arch}.embedding_length", 1, 1 << 20)
-        heads = self.number(f"{arch}.attention.head_count", 0, 1 << 14, 0)
         vocabulary = self.vocabulary()
         template = self.text("tokenizer.chat_template")
         if len(template) > MAX_TEMPLATE:
@@ -168,7 +125,7 @@ class _Metadata:
             context_length=context,
             embedding_length=width,
             block_count=blocks,
-            kv_bytes_per_token=self.kv_bytes(blocks, width, heads),
+            shape=shape_of(self, blocks=blocks, width=width, vocabulary=vocabulary),
             vocabulary=vocabulary,
             chat_template=template,
             pooling="" if pooling == "none" else pooling,
@@ -216,14 +173,6 @@ class _Metadata:
         for tensor in self.file.tensors:
             sizes[tensor.type] = sizes.get(tensor.type, 0) + tensor.size
         return max(sizes, key=lambda name: sizes[name])
-
-    def kv_bytes(self, blocks: int, width: int, heads: int) -> int:
-        if not heads:
-            return 0  # no attention: a state of fixed size
-        kv_heads = self.number(f"{self.arch}.attention.head_count_kv", 0, 1 << 14, heads)
-        key = self.number(f"{self.arch}.attention.key_length", 0, 1 << 16, width // heads)
-        value = self.number(f"{self.arch}.attention.value_length", 0, 1 << 16, width // heads)
-        return blocks * kv_heads * (key + value) * 2
 
     def capabilities(self, template: str, pooling: str) -> frozenset[str]:
         if pooling != "none" or f"{self.arch}.pooling_type" in self.values:

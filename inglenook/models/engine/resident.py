@@ -18,7 +18,7 @@ from inglenook.kit.errors import InglenookError, Unavailable
 from inglenook.kit.logging import event
 from inglenook.kit.time import now_ms
 from inglenook.models.engine.process import Child
-from inglenook.models.engine.source import Plan, Source
+from inglenook.models.engine.source import Plan, Room, Source
 
 log = logging.getLogger(__name__)
 
@@ -30,9 +30,12 @@ class House(Protocol):
     """What a resident needs of the engine."""
 
     settings: Settings
-    budget: int
     #: Held while one model makes room and loads: loads are serial.
     loading: asyncio.Lock
+
+    def room(self, source: Source) -> Room:
+        """The memory `source` could be loaded in if every other model left."""
+        ...
 
     async def make_room(self, resident: "Resident", plan: Plan) -> bool:
         """Wait until `plan` fits; False if nobody wants the resident any more."""
@@ -232,7 +235,7 @@ class Resident:
             await self._wake.wait()  # the others finish with the old context first
         else:
             try:
-                plan = self.source.plan(head.num_ctx, self._house.settings, self._house.budget)
+                plan = self.source.plan(head.num_ctx, self._house.settings, self._house.room(self.source))
             except InglenookError as error:  # too much for this machine: those behind may ask for less
                 self.waiters.popleft()
                 head.future.set_exception(error)
@@ -240,14 +243,17 @@ class Resident:
                 return
             if instance is not None:
                 await self._unload()
-            await self._load(plan)
+            await self._load(plan, head.num_ctx)
 
-    async def _load(self, plan: Plan) -> None:
+    async def _load(self, plan: Plan, num_ctx: int | None) -> None:
         began = time.monotonic()
         try:
             async with self._house.loading:
                 if not await self._house.make_room(self, plan):
                     return
+                room = self._house.room(self.source)
+                if plan.memory > room.most:  # the others left less behind than they seemed to take
+                    plan = self.source.plan(num_ctx, self._house.settings, room)
                 self.state = "loading"
                 self._house.changed()
                 child = await Child.start(plan.spec, self._house.settings.load_timeout)

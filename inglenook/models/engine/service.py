@@ -16,12 +16,15 @@ from inglenook.kit.config import Settings
 from inglenook.kit.errors import Unavailable
 from inglenook.models.engine import machine
 from inglenook.models.engine.resident import Instance, Lease, Resident, Waiter
-from inglenook.models.engine.source import E5_NAME, Plan, Source, built_in_embedder, stored
+from inglenook.models.engine.source import E5_NAME, Plan, Room, Source, built_in_embedder, stored
 from inglenook.models.errors import BadModelFile
 from inglenook.models.hub.layout import ModelStore
 from inglenook.models.hub.stored import StoredModel
 
 log = logging.getLogger(__name__)
+
+#: Of a `memory.Estimate`.
+_PARTS = ("slots", "weights", "cache", "work", "prompts", "adapters", "projector", "process", "total")
 
 
 class LoadedModel(Struct, kw_only=True):
@@ -50,23 +53,53 @@ class LoadedModel(Struct, kw_only=True):
     pid: int
 
 
+class Fit(Struct, kw_only=True):
+    """What a model would take, and whether there is room for it. See `schemas.MemoryEstimate`."""
+
+    name: str
+    context_length: int
+    slots: int
+    weights: int
+    cache: int
+    work: int
+    prompts: int
+    adapters: int
+    projector: int
+    process: int
+    total: int
+    budget: int
+    free: int
+    fits: bool
+    largest_context_length: int
+    largest_alone: int
+    loaded: int | None
+
+
 class MemoryUse(Struct, kw_only=True):
-    """Bytes that loaded models take, and may take."""
+    """Bytes that loaded models take and may take, and what the machine has free now."""
 
     used: int
     budget: int
+    available: int
 
 
 class Engine:
-    """Models on this machine. Make it in a running event loop; `stop` it at the end."""
+    """Models on this machine. Make it in a running event loop; `stop` it at the end.
 
-    def __init__(self, settings: Settings, model_store: ModelStore) -> None:
+    Args:
+        available: Tells how many bytes this machine has free now.
+    """
+
+    def __init__(
+        self, settings: Settings, model_store: ModelStore, *, available: Callable[[], int] = machine.available
+    ) -> None:
         self.settings = settings
         self.budget = machine.memory_budget(settings.memory_budget)
         self.loading = asyncio.Lock()
         #: Grows with every change that `status` shows.
         self.version = 0
         self._model_store = model_store
+        self._available = available
         self._residents: dict[str, Resident] = {}
         self._change = asyncio.Event()
         self._listeners: list[Callable[[], None]] = []
@@ -136,7 +169,31 @@ class Engine:
 
     def memory(self) -> MemoryUse:
         """How much of the memory budget is used."""
-        return MemoryUse(used=self._used(), budget=self.budget)
+        return MemoryUse(used=self._used(), budget=self.budget, available=self._available())
+
+    async def estimate(self, name: str, *, num_ctx: int | None = None, slots: int | None = None) -> Fit:
+        """What a model takes when it is loaded so, and whether there is room for it. Raises as `source`."""
+        source = await self.source(name)
+        await self.measure()
+        need = source.estimate(self.settings, num_ctx, slots)
+        room, resident = self.room(source), self._residents.get(source.key)
+        return Fit(
+            name=source.name,
+            context_length=need.context,
+            **{part: getattr(need, part) for part in _PARTS},
+            budget=room.budget,
+            free=room.most,
+            # The cache of prompts is left out where there is no room for it.
+            fits=need.total - need.prompts <= room.most,
+            largest_context_length=source.largest_context(self.settings, need.slots, room.most),
+            largest_alone=source.largest_context(self.settings, 1, room.most),
+            loaded=resident.instance.plan.context if resident is not None and resident.instance is not None else None,
+        )
+
+    def room(self, source: Source) -> Room:
+        """The memory `source` could be loaded in if every other model left."""
+        others = sum(r.instance.memory for r in self._residents.values() if r.instance is not None)
+        return Room(budget=self.budget, free=self.budget, available=self._available() + others)
 
     async def measure(self) -> None:
         """Look anew at how much memory each process takes; `status` and `memory` show it."""
@@ -165,14 +222,14 @@ class Engine:
 
     async def make_room(self, resident: Resident, plan: Plan) -> bool:
         """See `resident.House`."""
-        if self._used() + plan.memory > self.budget:
+        if self._scarce(plan):
             await self.measure()  # most take less than was expected of them
         closed: Resident | None = None
         try:
             while not all(waiter.future.done() for waiter in resident.waiters):
                 others = [r for r in self._residents.values() if r is not resident and r.instance is not None]
                 crowded = resident.source.counts and sum(r.source.counts for r in others) >= self.settings.max_loaded
-                scarce = self._used() + plan.memory > self.budget
+                scarce = self._scarce(plan)
                 if not others or not (crowded or scarce):
                     return True
                 version = self.version
@@ -235,6 +292,9 @@ class Engine:
 
     def _used(self) -> int:
         return sum(r.instance.memory for r in self._residents.values() if r.instance is not None)
+
+    def _scarce(self, plan: Plan) -> bool:
+        return self._used() + plan.memory > self.budget or plan.memory > self._available()
 
     def _describe(self, resident: Resident) -> LoadedModel:
         instance: Instance | None = resident.instance

@@ -7,14 +7,14 @@ from msgspec import Struct, field
 
 from inglenook.kit.config import Settings
 from inglenook.kit.errors import Unavailable
-from inglenook.models.engine import machine
-from inglenook.models.engine.model_file import MIB, ModelFile, inspect
+from inglenook.models.engine import machine, memory
+from inglenook.models.engine.memory import MIB, Estimate, Load
+from inglenook.models.engine.model_file import ModelFile, inspect
 from inglenook.models.engine.process import ChildSpec
 from inglenook.models.hub.stored import StoredModel
 
 CONTEXT_STEP = 256  # llama.cpp rounds a slot's context up to this
 MIN_CONTEXT = 2_048  # below this an automatic context is not worth having
-PROMPT_CACHE_MIB = 256
 
 #: The embedder in the wheel.
 E5_NAME = "multilingual-e5-small"
@@ -22,6 +22,26 @@ E5_CONTEXT = 512
 E5_DIMENSIONS = 384
 E5_MEMORY = 220 * MIB
 E5_SIZE = 71_622_400
+
+
+class Room(Struct, frozen=True, kw_only=True):
+    """Bytes of memory for models: what all of them may take, what of that is free, and what the machine has free.
+
+    For a plan, what idle models hold counts as free: they make room.
+    """
+
+    budget: int
+    free: int
+    available: int
+
+    @property
+    def most(self) -> int:
+        """What one more model may take."""
+        return min(self.free, self.available)
+
+
+#: Where nothing is limited.
+BOUNDLESS = Room(budget=1 << 60, free=1 << 60, available=1 << 60)
 
 
 class Plan(Struct, frozen=True, kw_only=True):
@@ -69,28 +89,58 @@ class Source(Struct, frozen=True, kw_only=True):
         rounded = -(-max(wanted, 1) // CONTEXT_STEP) * CONTEXT_STEP
         return min(rounded, max(self.file.context_length, CONTEXT_STEP))
 
-    def plan(self, num_ctx: int | None, settings: Settings, budget: int) -> Plan:
-        """How to load it within `budget` bytes. What was not asked for is made smaller before we give up.
+    def estimate(
+        self, settings: Settings, num_ctx: int | None = None, slots: int | None = None, *, prompts: bool = True
+    ) -> Estimate:
+        """The memory it takes with a context (`context` says which without one) and slots (as the settings say)."""
+        if self.file is None:
+            return memory.Estimate(
+                context=E5_CONTEXT,
+                slots=settings.parallel,
+                weights=E5_SIZE,
+                cache=0,
+                work=0,
+                prompts=0,
+                process=E5_MEMORY - E5_SIZE,
+            )
+        return memory.estimate(self.file.shape, self._load(settings, self.context(num_ctx, settings), slots, prompts))
+
+    def largest_context(self, settings: Settings, slots: int, most: int) -> int:
+        """The longest context of one slot that takes at most `most` bytes; 0: not even the shortest fits."""
+        if self.file is None:
+            return E5_CONTEXT
+        low, high = 0, max(1, self.context(self.file.context_length, settings) // CONTEXT_STEP)
+        while low < high:
+            middle = (low + high + 1) // 2
+            if self.estimate(settings, middle * CONTEXT_STEP, slots, prompts=False).total <= most:
+                low = middle
+            else:
+                high = middle - 1
+        return low * CONTEXT_STEP
+
+    def plan(self, num_ctx: int | None, settings: Settings, room: Room) -> Plan:
+        """How to load it in the room there is. What was not asked for is made smaller before we give up: the cache of
+        prompts, then slots, then the context.
 
         Raises:
-            Unavailable: it does not fit, even alone; names both numbers.
+            Unavailable: it does not fit, even alone; says what it needs, what there is, and what would fit.
         """
         if self.file is None:
             return self._plan_e5(settings)
-        context = self.context(num_ctx, settings)
-        # An embedding model works through its queue in one slot, which is as quick and takes less memory.
-        slots = 1 if self.file.embeds else settings.parallel
-        while (need := self.file.memory(context * slots)) > budget:
-            if slots > 1:
+        context, slots, prompts = self.context(num_ctx, settings), self._slots(settings), True
+        while True:
+            load = self._load(settings, context, slots, prompts)
+            need = memory.estimate(self.file.shape, load)
+            if need.total <= room.most:
+                break
+            if prompts:
+                prompts = False
+            elif slots > 1:
                 slots //= 2
             elif num_ctx is None and context // 2 >= MIN_CONTEXT:
                 context //= 2
             else:
-                raise Unavailable(
-                    f"model {self.name} needs about {need // MIB} MiB with a context of {context} tokens, but models "
-                    f"may use {budget // MIB} MiB here; take a smaller model or num_ctx, or raise memory_budget",
-                    details={"needed": need, "budget": budget},
-                )
+                raise self._too_large(need, settings, room)
         config = {
             "path": str(self.file.path.absolute()),
             "alias": self.name,
@@ -101,12 +151,59 @@ class Source(Struct, frozen=True, kw_only=True):
             # Prompts, and the tokens of several chats at once, are long pieces of work: all cores bring more there
             # (1.2 times one chat's tokens with four, on two cores), and waiting is passive.
             "threads_batch": machine.cores(),
-            "cache_mib": PROMPT_CACHE_MIB,
+            "cache_type": load.cache_type,
+            "cache_mib": memory.prompt_cache_mib(need.cache) if prompts else 0,
+            "checkpoints": memory.checkpoints(self.file.shape, load),
         }
         spec = ChildSpec(
-            module="inglenook.models.engine.child", config=config, name=self.name, memory_limit=2 * need + 1024 * MIB
+            module="inglenook.models.engine.child",
+            config=config,
+            name=self.name,
+            memory_limit=2 * need.total + 1024 * MIB,
         )
-        return Plan(context=context, slots=slots, memory=need, spec=spec)
+        return Plan(context=context, slots=slots, memory=need.total, spec=spec)
+
+    def _slots(self, settings: Settings) -> int:
+        # An embedding model works through its queue in one slot, which is as quick and takes less memory.
+        return 1 if self.file is None or self.file.embeds else settings.parallel
+
+    def _load(self, settings: Settings, context: int, slots: int | None, prompts: bool) -> Load:
+        assert self.file is not None
+        return Load(
+            context=context,
+            slots=slots or self._slots(settings),
+            weights=self.file.size,
+            cache_type=self.file.shape.cache_type(settings.kv_cache_type),
+            prompts=prompts,
+            whole=self.file.embeds,
+        )
+
+    def _too_large(self, need: Estimate, settings: Settings, room: Room) -> Unavailable:
+        """Says what is needed, what there is, and what would fit."""
+        parts = f"weights {need.weights // MIB}, cache {need.cache // MIB}, work {(need.work + need.process) // MIB}"
+        if room.available < room.free:
+            there_is = f"this machine has {room.available // MIB} MiB free"
+        else:
+            there_is = f"models may use {room.budget // MIB} MiB here"
+            there_is += f", of which {room.free // MIB} MiB are free" if room.free < room.budget else ""
+        fits = self.largest_context(settings, 1, room.most)
+        advice = (
+            f"a context of {fits} tokens would fit (num_ctx)"
+            if fits >= CONTEXT_STEP
+            else "no context would fit: take a smaller model"
+        )
+        return Unavailable(
+            f"model {self.name} needs about {need.total // MIB} MiB ({parts}) with a context of {need.context} tokens, "
+            f"but {there_is}; {advice}, or raise memory_budget, or free memory",
+            details={
+                "needed": need.total,
+                "budget": room.budget,
+                "free": room.free,
+                "available": room.available,
+                "context_length": need.context,
+                "largest_context_length": fits,
+            },
+        )
 
     def _plan_e5(self, settings: Settings) -> Plan:
         # Half the machine: it often works in the background of a chat.

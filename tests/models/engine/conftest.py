@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from inglenook.kit.config import Settings
+from inglenook.kit.http.pool import HttpPool
 from inglenook.models.engine.service import Engine
 from inglenook.models.engine.source import Source, from_path
 from inglenook.models.hub.layout import ModelStore
@@ -20,12 +21,20 @@ async def make_engine(tmp_path: Path) -> AsyncIterator[Callable[..., Engine]]:
 
     def make(**settings: Any) -> Engine:
         settings = {"data": tmp_path, "context_length": 512, "load_timeout": 30, **settings}
-        engines.append(Engine(Settings(**settings), ModelStore(tmp_path / "models")))
+        available = settings.pop("available", lambda: 1 << 50)
+        engines.append(Engine(Settings(**settings), ModelStore(tmp_path / "models"), available=available))
         return engines[-1]
 
     yield make
     for engine in engines:
         await engine.stop()
+
+
+@pytest.fixture
+async def http() -> AsyncIterator[HttpPool]:
+    pool = HttpPool()
+    yield pool
+    await pool.close()
 
 
 @pytest.fixture(scope="session")

@@ -16,7 +16,7 @@ def test_facts_of_a_model(tmp_path: Path) -> None:
     assert facts.capabilities == {"completion"}
     assert facts.languages == ("en",)
     assert facts.parameter_size == "37.28K"
-    assert facts.kv_bytes_per_token == 2 * 2 * (16 + 16) * 2
+    assert facts.shape.cache(100) == 100 * 2 * 2 * (16 + 16) * 2
     assert not facts.embeds
 
 
@@ -84,7 +84,7 @@ def test_fill_in_is_seen_in_the_vocabulary(tmp_path: Path) -> None:
 
 def test_values_may_differ_by_layer(tmp_path: Path) -> None:
     path = tiny_llama(tmp_path / "m.gguf", llama__attention__head_count_kv=[1, 2])
-    assert inspect(path).kv_bytes_per_token == 2 * 2 * 32 * 2
+    assert inspect(path).shape.cache(1) == (1 + 2) * 32 * 2
 
 
 def test_a_changed_file_is_read_anew(tmp_path: Path) -> None:
@@ -92,8 +92,3 @@ def test_a_changed_file_is_read_anew(tmp_path: Path) -> None:
     assert inspect(path) is inspect(path)
     tiny_llama(path, general__name="Another")
     assert inspect(path).name == "Another"
-
-
-def test_more_context_takes_more_memory(tmp_path: Path) -> None:
-    facts = inspect(tiny_llama(tmp_path / "m.gguf"))
-    assert facts.memory(8192) - facts.memory(4096) >= 4096 * facts.kv_bytes_per_token

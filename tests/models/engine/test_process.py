@@ -16,7 +16,7 @@ from inglenook.kit.config import Settings
 from inglenook.kit.errors import Unavailable
 from inglenook.models.engine import process
 from inglenook.models.engine.process import Child, ChildSpec
-from inglenook.models.engine.source import Source, built_in_embedder, from_path
+from inglenook.models.engine.source import BOUNDLESS, Source, built_in_embedder, from_path
 from inglenook.models.errors import BadModelFile
 from tests.support.engine import is_gone
 from tests.support.gguf import tiny_llama
@@ -25,7 +25,7 @@ GIB = 1 << 30
 
 
 def _spec(source: Source) -> ChildSpec:
-    return source.plan(512, Settings(), 64 * GIB).spec
+    return source.plan(512, Settings(), BOUNDLESS).spec
 
 
 @pytest.fixture
@@ -112,9 +112,9 @@ def test_dies_with_its_parent(how: signal.Signals, tmp_path: Path) -> None:
         from pathlib import Path
         from inglenook.kit.config import Settings
         from inglenook.models.engine.process import Child
-        from inglenook.models.engine.source import from_path
+        from inglenook.models.engine.source import BOUNDLESS, from_path
         async def main():
-            child = await Child.start(from_path(Path(sys.argv[1])).plan(512, Settings(), 1 << 40).spec, 30)
+            child = await Child.start(from_path(Path(sys.argv[1])).plan(512, Settings(), BOUNDLESS).spec, 30)
             print(child.pid, flush=True)
             await asyncio.Event().wait()
         asyncio.run(main())
