@@ -155,6 +155,10 @@ async def open_house(settings: Settings, *, take_over: bool = True) -> AsyncIter
         stack.push_async_callback(engine.stop)
         sources = accounts.settings.register(HUB)
         hub = Hub(settings, model_store, outbound, Access(lambda: sources.now))
+        hub.in_use = engine.files
+        await hub.lend(sources.now)
+        sources.on_change(hub.on_settings)
+        hub.keep_tidy()
         stack.push_async_callback(hub.stop)
         catalogue = Catalogue(store, secrets, model_store, ProviderParts(http=http, engine=engine))
         await catalogue.start()

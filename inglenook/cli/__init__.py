@@ -1,4 +1,5 @@
-"""The command line: `inglenook serve | pull | list | ps | run | rm | user | key | backup | restore | doctor`.
+"""The command line: `inglenook serve | pull | list | ps | run | rm | disk | prune | user | key | backup | restore |
+doctor`.
 
 Commands that touch a data directory are clients of the server's own API: of the server that holds the directory,
 over the Unix socket in it, or of one started for the command (`connection.py`). Each command is a file, imported
@@ -28,10 +29,12 @@ class Entry(NamedTuple):
 
 COMMANDS = {
     "backup": Entry("archive", "backup_command", "Write everything but the models to a file."),
+    "disk": Entry("models", "disk", "Show what models take on the disk."),
     "doctor": Entry("doctor", "doctor", "Check this machine and the data directory."),
     "key": Entry("people", "key", "Make API keys."),
     "list": Entry("models", "list_models", "List the models that can be used."),
     "ps": Entry("models", "ps", "List the models that are loaded."),
+    "prune": Entry("models", "prune", "Remove files that no model uses."),
     "pull": Entry("models", "pull", "Fetch a model."),
     "restore": Entry("archive", "restore_command", "Unpack a backup into an empty data directory."),
     "rm": Entry("models", "rm", "Remove a model."),

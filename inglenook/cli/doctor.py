@@ -18,6 +18,7 @@ from inglenook.cli import print_json
 from inglenook.cli.options import data_option, json_option
 from inglenook.kit.config import Settings, load_settings
 from inglenook.models.engine.process import child_environment
+from inglenook.models.hub.found import find_folders
 from inglenook.store.lock import DataLock, DataLocked
 from inglenook.store.upgrade import MIGRATIONS
 
@@ -113,7 +114,36 @@ def _packages(_: Settings) -> Iterator[Finding]:
     )
 
 
-CHECKS: tuple[Callable[[Settings], Iterator[Finding]], ...] = (_python, _sqlite, _data, _memory, _parts, _packages)
+def _ollama(settings: Settings) -> Iterator[Finding]:
+    used = {settings.models_dir, settings.ollama_models}
+    for folder in find_folders():
+        what = f"models of Ollama in {folder.path}: {folder.models}, {folder.size / _GIB:.1f} GiB"
+        if folder.path in used:
+            yield Finding("ok", f"{what}, used without a copy")
+        elif not folder.readable:
+            yield Finding(
+                "note",
+                f"{what}, not readable",
+                "let the user that runs Inglenook read it (a group of both will do) to use them without a copy",
+            )
+        elif folder.models:
+            yield Finding(
+                "note",
+                what,
+                f"use them without a copy: INGLENOOK_OLLAMA_MODELS={folder.path}, or Settings, Server, Where models "
+                "come from",
+            )
+
+
+CHECKS: tuple[Callable[[Settings], Iterator[Finding]], ...] = (
+    _python,
+    _sqlite,
+    _data,
+    _memory,
+    _parts,
+    _packages,
+    _ollama,
+)
 
 
 @click.command()

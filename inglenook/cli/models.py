@@ -1,4 +1,4 @@
-"""`inglenook pull | list | ps | rm`: the models on this machine."""
+"""`inglenook pull | list | ps | rm | disk | prune`: the models on this machine."""
 
 import asyncio
 import json
@@ -140,6 +140,53 @@ def rm(model: str, data: Path | None) -> None:
 
     asyncio.run(act())
     click.echo(f"removed {model}")
+
+
+@click.command()
+@data_option
+@json_option
+def disk(data: Path | None, as_json: bool) -> None:
+    """Show what models take on the disk. OWN is what removing the model would free."""
+    space = asyncio.run(_get("hub/space", data))
+    if as_json:
+        return print_json(space)
+    table = Table("NAME", "SIZE", "OWN", "", box=None, header_style="dim")
+    for row in space["models"]:
+        table.add_row(row["name"], _bytes(row["size"]), _bytes(row["own"]), "of Ollama" if row["lent"] else "")
+    _print(table)
+    click.echo(f"{_bytes(space['used']) or '0 MB'} used by models, {_bytes(space['free'])} free")
+    rest = [(space["unused"], "unused files"), (space["partial"], "stopped downloads")]
+    for size, what in rest:
+        if size:
+            click.echo(f"{_bytes(size)} in {what}; `inglenook prune` removes them")
+    return None
+
+
+@click.command()
+@click.option("--partials", is_flag=True, help="Remove stopped downloads too; they then begin anew.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@data_option
+@json_option
+def prune(partials: bool, yes: bool, data: Path | None, as_json: bool) -> None:
+    """Remove files in the model store that no model uses."""
+
+    async def act() -> dict[str, Any] | None:
+        async with connect(load_settings(data=data)) as client:
+            space = await client.get("hub/space")
+            size = space["unused"] + (space["partial"] if partials else 0)
+            if not yes and not as_json:
+                if not size:
+                    return {"files": 0, "freed": 0}
+                click.confirm(f"Remove {_bytes(size)} that no model uses?", abort=True)
+            pruned: dict[str, Any] = await client.post("hub/prune", {"partials": partials})
+            return pruned
+
+    pruned = asyncio.run(act())
+    if as_json:
+        return print_json(pruned)
+    if pruned:
+        click.echo(f"removed {pruned['files']} files, {_bytes(pruned['freed']) or '0 MB'}")
+    return None
 
 
 async def _get(path: str, data: Path | None) -> Any:

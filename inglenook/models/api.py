@@ -16,6 +16,7 @@ from inglenook.models import schemas
 from inglenook.models.catalogue import LOCAL, Catalogue, Entry
 from inglenook.models.engine.service import Engine, LoadedModel
 from inglenook.models.errors import BadModelFile, BrokenModel
+from inglenook.models.hub.found import find_folders
 from inglenook.models.hub.layout import ModelStore
 from inglenook.models.hub.service import Hub, Pull
 from inglenook.models.hub.suggestions import suggest
@@ -236,6 +237,48 @@ async def cancel_pull(
 ) -> schemas.PullInfo:
     """Stop a pull. What arrived is kept for the next try."""
     return schemas.PullInfo.model_validate(await hub.cancel(pull_id))
+
+
+@router.get("/hub/space")
+async def read_space(_: Annotated[Principal, needs(Verb.READ, "hub")], hub: TheHub) -> schemas.SpaceInfo:
+    """What models take on the disk, each and together, and what a prune would free."""
+    return schemas.SpaceInfo.model_validate(await hub.measure())
+
+
+@router.post("/hub/prune")
+async def prune_models(
+    request: Request,
+    body: schemas.PruneRequest,
+    principal: Annotated[Principal, needs(Verb.MANAGE, "hub")],
+    hub: TheHub,
+) -> schemas.PrunedInfo:
+    """Remove files that no model uses; never what a loaded model or a pull works with."""
+    pruned = await hub.prune(partials=body.partials)
+    await request.app.state.store.write(
+        lambda session: audit.record(
+            session, principal, "models.pruned", Thing("hub"), files=pruned.files, freed=pruned.freed
+        )
+    )
+    return schemas.PrunedInfo.model_validate(pruned)
+
+
+@router.get("/hub/folders")
+async def list_folders(
+    _: Annotated[Principal, needs(Verb.MANAGE, "hub")], models: TheModelStore
+) -> list[schemas.OllamaFolder]:
+    """Folders of models that an Ollama on this machine has, which can be used without a copy (settings `hub`)."""
+    found = await asyncio.to_thread(find_folders)
+    used = {models.root, *([models.lent] if models.lent else [])}
+    return [
+        schemas.OllamaFolder(
+            path=str(folder.path),
+            models=folder.models,
+            size=folder.size,
+            readable=folder.readable,
+            used=folder.path in used,
+        )
+        for folder in found
+    ]
 
 
 # ---------------------------------------------------------------------------------------------- providers

@@ -33,6 +33,12 @@ class BrokenModel(Conflict):
     code = "broken_model"
 
 
+class LentModel(Conflict):
+    """The model is in a folder that is used for reading only."""
+
+    code = "lent_model"
+
+
 class PullFailed(UpstreamFailed):
     """The model could not be fetched from its source."""
 

@@ -211,10 +211,54 @@ class PullInfo(_Output):
     digest: str
     completed: int
     total: int
+    speed: int
+    seconds_left: int | None
     error: str | None
     error_code: str | None
     started_at: int
     ended_at: int | None
+
+
+class ModelSpaceInfo(_Output):
+    """A model on the disk: all it needs, and what would be freed without it. `lent`: in the folder of an Ollama."""
+
+    name: str
+    size: int
+    own: int
+    lent: bool
+
+
+class SpaceInfo(_Output):
+    """Bytes on the disk of the models: see `hub.space.Space`."""
+
+    models: list[ModelSpaceInfo]
+    used: int
+    unused: int
+    partial: int
+    free: int
+
+
+class PruneRequest(_Input):
+    """`partials`: remove the beginnings of downloads too, which then begin anew."""
+
+    partials: bool = False
+
+
+class PrunedInfo(_Output):
+    """What was removed: files, and their bytes."""
+
+    files: int
+    freed: int
+
+
+class OllamaFolder(_Output):
+    """A folder of models that an Ollama on this machine has. `readable`: this server may read it; `used`: it does."""
+
+    path: str
+    models: int
+    size: int
+    readable: bool
+    used: bool
 
 
 class SuggestedSource(_Output):

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from inglenook.models.hub.layout import ModelStore
+from tests.support.gguf import tiny_llama
 from tests.support.running import inglenook
 
 pytestmark = pytest.mark.slow
@@ -24,3 +26,16 @@ def test_a_data_directory_that_cannot_be_written_fails(tmp_path: Path) -> None:
     done = inglenook("doctor", "--data", str(tmp_path / "file" / "data"))
     assert done.returncode == 1
     assert "no folder one can write to" in done.stdout
+
+
+def test_a_folder_of_ollama_is_offered(tmp_path: Path) -> None:
+    theirs = ModelStore(tmp_path / "home" / ".ollama" / "models")
+    theirs.import_gguf(tiny_llama(tmp_path / "tiny.gguf"), "theirs")
+    data, home = str(tmp_path / "data"), str(tmp_path / "home")
+    offered = inglenook("doctor", "--data", data, HOME=home).stdout
+    assert f"models of Ollama in {theirs.root}: 1" in offered
+    assert f"INGLENOOK_OLLAMA_MODELS={theirs.root}" in offered
+    used = inglenook("doctor", "--data", data, HOME=home, INGLENOOK_OLLAMA_MODELS=str(theirs.root)).stdout
+    assert f"{theirs.root}: 1, 0.0 GiB, used without a copy" in used
+    listed = inglenook("list", "--data", data, HOME=home, INGLENOOK_OLLAMA_MODELS=str(theirs.root)).stdout
+    assert "theirs:latest" in listed

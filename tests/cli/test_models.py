@@ -1,5 +1,6 @@
-"""`inglenook pull`, `list`, `ps` and `rm`, as a person or a program calls them."""
+"""`inglenook pull`, `list`, `ps`, `rm`, `disk` and `prune`, as a person or a program calls them."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -81,3 +82,21 @@ def test_a_long_name_is_one_word_for_a_program(tmp_path: Path) -> None:
     again = inglenook("rm", name, "--data", str(tmp_path / "data"))
     assert again.returncode == 1
     assert name in again.stderr
+
+
+def test_the_disk_is_shown_and_pruned(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    tiny_llama(tmp_path / "tiny.gguf")
+    assert inglenook("pull", str(tmp_path / "tiny.gguf"), "--data", str(data)).returncode == 0
+    stray = data / "models" / "blobs" / f"sha256-{'a' * 64}"
+    stray.write_bytes(bytes(2_000_000))
+    os.utime(stray, (0, 0))
+    shown = inglenook("disk", "--data", str(data)).stdout
+    assert "tiny:latest" in shown
+    assert "2 MB in unused files; `inglenook prune` removes them" in shown
+    kept = inglenook("prune", "--data", str(data))  # nobody says yes
+    assert (kept.returncode, stray.exists()) == (130, True)
+    pruned = inglenook("prune", "--yes", "--data", str(data))
+    assert pruned.stdout == "removed 1 files, 2 MB\n"
+    assert not stray.exists()
+    assert "tiny:latest" in inglenook("list", "--data", str(data)).stdout

@@ -1,6 +1,7 @@
 """The models' routes on a real house: what they show, and to whom."""
 
 import asyncio
+import os
 import ssl
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -15,6 +16,7 @@ from inglenook.accounts.tables import Grant
 from inglenook.kit.asgi import LOCAL_ADMIN
 from inglenook.kit.config import load_settings
 from inglenook.models.errors import ModelNotFound
+from inglenook.models.hub.layout import ModelStore
 from inglenook.models.prices import Prices
 from inglenook.server import House, build_app, open_house
 from tests.support.certificates import make_certificate
@@ -135,6 +137,8 @@ async def test_a_member_sees_and_uses_but_does_not_change(
     for method, path, body in [
         ("POST", "hub/pulls", {"source": "qwen3"}),
         ("DELETE", "hub/pulls/x", None),
+        ("POST", "hub/prune", {}),
+        ("GET", "hub/folders", None),
         ("POST", "models/delete", {"name": "tiny"}),
         ("POST", "models/unload", {"name": "tiny"}),
         ("GET", "providers", None),
@@ -355,3 +359,38 @@ async def test_a_kind_of_provider_speaks_the_readers_language(admin: httpx.Async
     assert english["base_url"] == "Base URL"
     assert [name for name, title in chinese.items() if title.isascii()] == []
     assert await titles("?language=eo") == english
+
+
+async def test_the_disk_is_looked_at_and_pruned(admin: httpx.AsyncClient, house: House, weights: Path) -> None:
+    await pull(admin, f"file:{weights}", name="tiny")
+    stray = house.model_store.blobs / f"sha256-{'a' * 64}"
+    await asyncio.to_thread(stray.write_bytes, b"of no model")
+    os.utime(stray, (0, 0))
+    space = (await admin.get("hub/space")).json()
+    assert [(model["name"], model["lent"]) for model in space["models"]] == [("tiny:latest", False)]
+    assert space["models"][0]["size"] == space["models"][0]["own"] == space["used"]
+    assert space["unused"] == len(b"of no model")
+    assert (await admin.post("hub/prune", json={})).json() == {"files": 1, "freed": len(b"of no model")}
+    assert (await admin.get("hub/space")).json()["unused"] == 0
+
+
+async def test_a_folder_of_ollama_is_found_and_used(
+    admin: httpx.AsyncClient, house: House, tmp_path: Path, weights: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    theirs = ModelStore(tmp_path / "ollama")
+    await asyncio.to_thread(theirs.import_gguf, weights, "theirs")
+    monkeypatch.setenv("OLLAMA_MODELS", str(theirs.root))
+    [found] = [folder for folder in (await admin.get("hub/folders")).json() if folder["path"] == str(theirs.root)]
+    assert (found["models"], found["readable"], found["used"]) == (1, True, False)
+    seen = asyncio.Event()
+    house.model_store.on_change(seen.set)
+    await admin.put("settings/hub", json={"settings": {"ollama_folder": str(theirs.root), "hf_token": "hf_x"}})
+    while not house.model_store.lent:
+        await seen.wait()
+        seen.clear()
+    assert [model["name"] for model in (await admin.get("models")).json() if model["provider"] == "local"] == [
+        "theirs:latest"
+    ]
+    refused = await admin.post("models/delete", json={"name": "theirs"})
+    assert (refused.status_code, refused.json()["error"]["code"]) == (409, "lent_model")
+    assert "hf_x" not in (await admin.get("settings")).text

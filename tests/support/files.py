@@ -7,6 +7,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import NamedTuple
 
+_SLICE = 4 * 1024
+
 
 class Asked(NamedTuple):
     """A request the server got."""
@@ -19,6 +21,12 @@ class Asked(NamedTuple):
         """Where the asked range starts; 0 without one."""
         match = re.match(r"bytes=(\d+)-", self.headers.get("range", ""))
         return int(match[1]) if match else 0
+
+    @property
+    def end(self) -> int | None:
+        """Where it ends, the last byte included; None without an end."""
+        match = re.match(r"bytes=\d+-(\d+)$", self.headers.get("range", ""))
+        return int(match[1]) if match else None
 
 
 class Fixed(NamedTuple):
@@ -37,11 +45,14 @@ class FileServer:
         cut: Bytes of the body after which the connection breaks, once for each entry.
         gates: A path's body stops half-way until its gate opens.
         ranges: Whether ranges are known.
+        only_rests: Whether only ranges without an end are.
+        speed: Bytes a second of each connection; 0 for as fast as it goes.
         lengths: Whether the length of a file is told.
         etag: Sent with files, unless empty.
         refused: Whose user agent holds this is refused (403), unless empty.
         authorization: What must be shown for files, unless empty.
-        asked: Every request so far.
+        asked: Every request so far; `news` is notified of each.
+        most_at_once: Connections there were at the same time.
     """
 
     def __init__(self) -> None:
@@ -52,11 +63,15 @@ class FileServer:
         self.gates: dict[str, asyncio.Event] = {}
         self.reached: dict[str, asyncio.Event] = {}
         self.ranges = True
+        self.only_rests = False
+        self.speed = 0
         self.lengths = True
         self.etag = '"1"'
         self.refused = ""
         self.authorization = ""
         self.asked: list[Asked] = []
+        self.news = asyncio.Condition()
+        self.most_at_once = 0
         self.answering: set[asyncio.Task[None]] = set()
 
     def gate(self, path: str) -> asyncio.Event:
@@ -74,12 +89,15 @@ class FileServer:
         task = asyncio.current_task()
         assert task is not None
         self.answering.add(task)
+        self.most_at_once = max(self.most_at_once, len(self.answering))
         try:
             head = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
             path = head[0].split(" ")[1]
             headers = {k.lower(): v.strip() for k, _, v in (line.partition(":") for line in head[1:] if line)}
             asked = Asked(path, headers)
             self.asked.append(asked)
+            async with self.news:
+                self.news.notify_all()
             await self._send(asked, writer)
             await writer.drain()
         except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
@@ -100,13 +118,18 @@ class FileServer:
             return _write(writer, 404, {}, b"nothing here")
         data = self.files[path.partition("?")[0]]
         headers = {"etag": self.etag} if self.etag else {}
-        start = asked.start if self.ranges and asked.headers.get("if-range", self.etag) == self.etag else 0
+        known = self.ranges and not (self.only_rests and asked.end is not None)
+        ranged = known and "range" in asked.headers and asked.headers.get("if-range", self.etag) == self.etag
+        start = asked.start if ranged else 0
+        end = min(len(data), len(data) if not ranged or asked.end is None else asked.end + 1)
         if start and start >= len(data):
             return _write(writer, 416, headers)
-        body = data[start:]
-        if start:
-            headers["content-range"] = f"bytes {start}-{len(data) - 1}/{len(data)}"
-        _head(writer, 206 if start else 200, headers, len(body) if self.lengths else None)
+        body = data[start:end]
+        if ranged:
+            headers["content-range"] = f"bytes {start}-{end - 1}/{len(data)}"
+        if self.ranges:
+            headers["accept-ranges"] = "bytes"
+        _head(writer, 206 if ranged else 200, headers, len(body) if self.lengths else None)
         if self.cut.get(path):
             writer.write(body[: self.cut[path].pop(0)])
             await writer.drain()
@@ -117,6 +140,12 @@ class FileServer:
             self.reached[path].set()
             await self.gates[path].wait()
             body = body[len(body) // 2 :]
+        if self.speed:
+            for at in range(0, len(body), _SLICE):
+                await asyncio.sleep(_SLICE / self.speed)
+                writer.write(body[at : at + _SLICE])
+                await writer.drain()
+            return None
         writer.write(body)
         return None
 

@@ -9,6 +9,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 from msgspec import Struct
 
@@ -194,6 +195,10 @@ class Engine:
         """The memory `source` could be loaded in if every other model left."""
         others = sum(r.instance.memory for r in self._residents.values() if r.instance is not None)
         return Room(budget=self.budget, free=self.budget, available=self._available() + others)
+
+    def files(self) -> set[Path]:
+        """Files that models were loaded from, or are about to be."""
+        return {r.source.file.path for r in self._residents.values() if r.source.file is not None}
 
     async def measure(self) -> None:
         """Look anew at how much memory each process takes; `status` and `memory` show it."""

@@ -7,6 +7,7 @@ from inglenook.models.errors import PullFailed, WrongChecksum
 from inglenook.models.hub.base import Step, Tools
 from inglenook.models.hub.download import download, forget, host_of
 from inglenook.models.hub.files import put_in_place, to_the_end
+from inglenook.models.hub.layout import ModelStore
 from inglenook.models.hub.manifest import Layer
 
 Headers = Callable[[], dict[str, str]]
@@ -30,7 +31,8 @@ async def fetch_blob(
         WrongChecksum: the bytes are not those that `layer` names; they were removed.
         PullFailed, DiskFull: see `download`.
     """
-    path = tools.models.blob_path(layer.digest)
+    models = tools.models
+    path = models.place(layer.digest)
     status = f"pulling {layer.digest.removeprefix('sha256:')[:12]}"
 
     def progress(completed: int, total: int) -> None:
@@ -39,7 +41,7 @@ async def fetch_blob(
     progress(0, layer.size)
 
     async def work(tell: Callable[[int, int], None]) -> None:
-        if is_here(path, layer):
+        if is_here(models.blob_path(layer.digest), layer):
             return
         try:
             await _fetch(tools, url, path, layer, headers(), tell)
@@ -58,7 +60,14 @@ async def _fetch(
 ) -> None:
     partial = partial_of(path)
     fetched = await download(
-        tools.outbound, url, partial, headers=headers, size=layer.size, content_addressed=True, progress=tell
+        tools.outbound,
+        url,
+        partial,
+        headers=headers,
+        size=layer.size,
+        content_addressed=True,
+        connections=tools.access.now.connections,
+        progress=tell,
     )
     if f"sha256:{fetched.sha256}" != layer.digest:
         forget(partial)
@@ -80,9 +89,9 @@ def is_here(path: Path, layer: Layer) -> bool:
     return path.is_file() and path.stat().st_size == layer.size
 
 
-def still_to_come(path: Path, layer: Layer) -> int:
+def still_to_come(models: ModelStore, layer: Layer) -> int:
     """Bytes of a blob that are not here."""
-    if is_here(path, layer):
+    if is_here(models.blob_path(layer.digest), layer):
         return 0
-    partial = partial_of(path)
+    partial = partial_of(models.place(layer.digest))
     return max(0, layer.size - (partial.stat().st_size if partial.is_file() else 0))

@@ -1,22 +1,24 @@
-"""Downloading a large file in a way that can go on where it stopped."""
+"""Downloading a large file in a way that can go on where it stopped.
+
+It begins with one connection; where that goes on for a while and the other side knows ranges, `ranges` takes over with
+more of them, as far as that pays.
+"""
 
 import asyncio
-import hashlib
-import os
 import re
 import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
-
-import orjson
 
 from inglenook.kit.errors import InglenookError
 from inglenook.models.errors import DiskFull, PullFailed
+from inglenook.models.hub import ranges
 from inglenook.models.hub.base import Fetcher
 from inglenook.models.hub.files import full_disk, sync, to_the_end
+from inglenook.models.hub.partial import Broken, Partial, note_of
 
 if TYPE_CHECKING:
     import httpx
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
 ATTEMPTS = 4
 _MIB = 1024 * 1024
 _FLUSH_SECONDS = 0.5
+#: Seconds that one connection has before more are tried.
+TRY_SECONDS = 1.0
 #: Left free on the disk after a pull, so that the database can go on writing.
 RESERVE = 64 * _MIB
 _RANGE = re.compile(r"bytes (\d+)-\d*/(\d+|\*)")
@@ -66,6 +70,7 @@ async def download(
     headers: dict[str, str] | None = None,
     size: int | None = None,
     content_addressed: bool = False,
+    connections: int = 1,
     progress: Progress = lambda completed, total: None,
 ) -> Fetched:
     """Fetch `url` into `partial`, going on after what is there already; a broken connection is tried again.
@@ -75,6 +80,7 @@ async def download(
     Args:
         size: How many bytes it must be, if known.
         content_addressed: The URL can only ever mean the same bytes, and the caller checks them.
+        connections: How many there may be at a time.
         progress: Called with (bytes here, bytes in all or 0).
 
     Raises:
@@ -84,7 +90,8 @@ async def download(
     import httpx  # noqa: PLC0415 - heavy, and loaded by the client at its first request
 
     partial.parent.mkdir(parents=True, exist_ok=True)
-    file = _Partial(partial, content_addressed=content_addressed)
+    file = Partial(partial, content_addressed=content_addressed)
+    fetching = _Fetching(outbound, url, file, headers or {}, size, connections, progress)
     failures = 0
     try:
         await to_the_end(file.open)
@@ -92,10 +99,10 @@ async def download(
             before = file.size
             try:
                 with full_disk(partial.parent):
-                    found = await _once(outbound, url, file, headers or {}, size, progress)
+                    await fetching.go_on()
                     await to_the_end(sync, file.handle)
-                    return Fetched(file.sha.hexdigest(), file.size, found)
-            except (httpx.TransportError, _Broken) as error:
+                    return Fetched(file.sha.hexdigest(), file.size, fetching.told)
+            except (httpx.TransportError, Broken) as error:
                 failures = 0 if file.size > before else failures + 1
                 if failures == ATTEMPTS:
                     raise PullFailed(
@@ -107,59 +114,118 @@ async def download(
         file.close()
 
 
-async def _once(
-    outbound: Fetcher, url: str, file: "_Partial", headers: dict[str, str], size: int | None, progress: Progress
-) -> dict[str, str]:
-    if size is not None and file.size == size:
-        progress(size, size)
-        return {}
-    if size is not None and file.size > size:
-        file.restart()
-    async with outbound.stream("GET", url, headers={**headers, **file.conditions()}) as response:
-        if response.status_code == 416:  # what is here is not the beginning of what is there
+class _Fetching:
+    """One download: what it fetches, and what it was told (`told`, the headers of the last answer and those to it)."""
+
+    def __init__(
+        self,
+        outbound: Fetcher,
+        url: str,
+        file: Partial,
+        headers: dict[str, str],
+        size: int | None,
+        connections: int,
+        progress: Progress,
+    ) -> None:
+        self.told: dict[str, str] = {}
+        self._outbound = outbound
+        self._url = url
+        self._file = file
+        self._headers = headers
+        self._size = size
+        self._connections = connections
+        self._progress = progress
+
+    async def go_on(self) -> None:
+        """Fetch what is missing.
+
+        Raises:
+            Broken, httpx.TransportError: another try may help.
+            PullFailed, DiskFull: it would not.
+        """
+        file, size = self._file, self._size
+        if size is not None and file.size == size:
+            return self._progress(size, size)
+        if size is not None and file.size > size:
             file.restart()
-            raise _Broken("the file over there changed")
-        total = _accept(response, file, url)
-        if size is not None and total not in (0, size):
-            raise PullFailed(f"{host_of(url)} offers {total} bytes instead of {size}")
-        demand_room(file.path.parent, total - file.size if total else 0)
-        file.remember(response)
-        progress(file.size, total)
-        await _receive(response, file, total, url, progress)
+        began, before = time.monotonic(), file.size
+        total = await self._one_connection()
         if total and file.size < total:
-            raise _Broken(f"only {file.size} of {total} bytes came")
-        every = [*response.history, response]
-        return {key.lower(): value for answer in every for key, value in answer.headers.items()}
+            speed = (file.size - before) / max(0.001, time.monotonic() - began)
+            try:
+                await ranges.fetch_rest(
+                    ranges.Asking(self._outbound, self._url, self._headers),
+                    file,
+                    total,
+                    most=self._connections,
+                    speed=speed,
+                    progress=self._progress,
+                )
+            except ranges.NoRanges:
+                self._connections = 1
+                raise
+        return None
 
-
-async def _receive(response: "httpx.Response", file: "_Partial", total: int, url: str, progress: Progress) -> None:
-    """Write the body to the file, in pieces worth a thread's while; what has arrived when it breaks is kept."""
-    buffer = bytearray()
-    flushed = time.monotonic()
-    try:
-        async for chunk in response.aiter_raw():
-            buffer += chunk
-            here = file.size + len(buffer)
-            if total and here > total:
-                buffer.clear()
+    async def _one_connection(self) -> int:
+        """Read one answer to its end, or until several connections may do better; the size of the whole, 0 if not
+        told."""
+        file = self._file
+        headers = {**self._headers, **file.conditions()}
+        async with self._outbound.stream("GET", self._url, headers=headers) as response:
+            if response.status_code == 416:  # what is here is not the beginning of what is there
                 file.restart()
-                raise PullFailed(f"{host_of(url)} sent more than the {total} bytes it announced")
-            progress(here, total)
-            if len(buffer) >= _MIB or time.monotonic() - flushed > _FLUSH_SECONDS:
-                if not total:  # who tells no length may have no end
-                    demand_room(file.path.parent, len(buffer))
-                data, buffer = buffer, bytearray()
-                await to_the_end(file.write, data)
-                flushed = time.monotonic()
-    finally:
-        if buffer:
-            file.write(buffer)
+                raise Broken("the file over there changed")
+            total = _accept(response, file, self._url)
+            if self._size is not None and total not in (0, self._size):
+                raise PullFailed(f"{host_of(self._url)} offers {total} bytes instead of {self._size}")
+            demand_room(file.path.parent, total - file.size if total else 0)
+            file.remember(response)
+            self._progress(file.size, total)
+            every = [*response.history, response]
+            self.told = {key.lower(): value for answer in every for key, value in answer.headers.items()}
+            many = self._connections > 1 and ranges.are_known(response, file)
+            whole = await self._receive(response, total, many)
+        if whole and total and file.size < total:
+            raise Broken(f"only {file.size} of {total} bytes came")
+        return total
+
+    async def _receive(self, response: "httpx.Response", total: int, many: bool) -> bool:
+        """Write the body to the file, in pieces worth a thread's while; what has arrived when it breaks is kept.
+
+        Returns:
+            False if it was left because the rest is worth several connections.
+        """
+        file = self._file
+        buffer = bytearray()
+        began = flushed = time.monotonic()
+        try:
+            async for chunk in response.aiter_raw():
+                buffer += chunk
+                here = file.size + len(buffer)
+                if total and here > total:
+                    buffer.clear()
+                    file.restart()
+                    raise PullFailed(f"{host_of(self._url)} sent more than the {total} bytes it announced")
+                self._progress(here, total)
+                now = time.monotonic()
+                if len(buffer) >= _MIB or now - flushed > _FLUSH_SECONDS:
+                    if not total:  # who tells no length may have no end
+                        demand_room(file.path.parent, len(buffer))
+                    data, buffer = buffer, bytearray()
+                    await to_the_end(file.write, data)
+                    flushed = time.monotonic()
+                if many and now - began >= TRY_SECONDS and total - here > ranges.WORTH_IT * ranges.PART:
+                    return False
+            return True
+        finally:
+            if buffer:
+                file.write(buffer)
 
 
-def _accept(response: "httpx.Response", file: "_Partial", url: str) -> int:
+def _accept(response: "httpx.Response", file: Partial, url: str) -> int:
     """Check the answer's head; return the size of the whole file, 0 if it is not told."""
     if response.status_code >= 500 or response.status_code == 429:
-        raise _Broken(f"it answered {response.status_code}")
+        raise Broken(f"it answered {response.status_code}")
     if response.status_code not in (200, 206):
         raise refusal(response.status_code, url)
     if response.headers.get("content-encoding", "identity") != "identity":
@@ -168,7 +234,7 @@ def _accept(response: "httpx.Response", file: "_Partial", url: str) -> int:
         match = _RANGE.fullmatch(response.headers.get("content-range", ""))
         if match is None or int(match[1]) != file.size:
             file.restart()
-            raise _Broken("it sent another range than asked for")
+            raise Broken("it sent another range than asked for")
         return 0 if match[2] == "*" else int(match[2])
     if file.size:
         file.restart()
@@ -190,11 +256,7 @@ def refusal(status: int, url: str) -> InglenookError:
 def forget(partial: Path) -> None:
     """Remove a partial file and its note."""
     partial.unlink(missing_ok=True)
-    _note(partial).unlink(missing_ok=True)
-
-
-def _note(partial: Path) -> Path:
-    return partial.with_name(f"{partial.name}-note")
+    note_of(partial).unlink(missing_ok=True)
 
 
 def host_of(url: str) -> str:
@@ -204,69 +266,3 @@ def host_of(url: str) -> str:
 
 def _path(url: str) -> str:
     return urlsplit(url).path
-
-
-class _Broken(Exception):
-    """Worth another try."""
-
-
-class _Partial:
-    """A file that grows, with the hash of what is in it and a note on which version of the original it is."""
-
-    def __init__(self, path: Path, *, content_addressed: bool) -> None:
-        self.path = path
-        self.content_addressed = content_addressed
-        self.note = _note(path)
-        self.size = 0
-        self.handle = -1
-        self.sha = hashlib.sha256()
-
-    def open(self) -> None:
-        self.handle = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        while chunk := os.read(self.handle, 4 * _MIB):
-            self.sha.update(chunk)
-            self.size += len(chunk)
-
-    def close(self) -> None:
-        if self.handle >= 0:
-            os.close(self.handle)
-
-    def write(self, chunk: bytes | bytearray) -> None:
-        written = 0
-        while written < len(chunk):
-            count = os.write(self.handle, memoryview(chunk)[written:])
-            self.sha.update(memoryview(chunk)[written : written + count])
-            written += count
-            self.size += count
-
-    def restart(self) -> None:
-        os.ftruncate(self.handle, 0)
-        os.lseek(self.handle, 0, os.SEEK_SET)
-        self.sha = hashlib.sha256()
-        self.size = 0
-        self.note.unlink(missing_ok=True)
-
-    def conditions(self) -> dict[str, str]:
-        """Request headers that ask for the rest of the same version."""
-        plain = {"accept-encoding": "identity"}
-        version = self._version()
-        if self.size and not version and not self.content_addressed:
-            self.restart()
-        if not self.size:
-            return plain
-        resumed = {**plain, "range": f"bytes={self.size}-"}
-        return resumed if self.content_addressed else {**resumed, "if-range": version}
-
-    def remember(self, response: "httpx.Response") -> None:
-        """Note the version that is being fetched. A weak ETag cannot vouch for bytes."""
-        tag = response.headers.get("etag", "")
-        version = tag if tag and not tag.startswith("W/") else response.headers.get("last-modified", "")
-        if version:
-            self.note.write_bytes(orjson.dumps({"version": version}))
-
-    def _version(self) -> str:
-        try:
-            note: Any = orjson.loads(self.note.read_bytes())
-            return str(note["version"])
-        except (OSError, ValueError, KeyError, TypeError):
-            return ""

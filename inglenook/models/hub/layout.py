@@ -4,6 +4,9 @@
     blobs/sha256-<hex>                            a blob
     blobs/sha256-<hex>-partial                    a blob on its way; never used
 
+A second folder of that layout may be lent to it, such as Ollama's own: its models are here too, and its blobs are used
+where they are. Nothing is written or deleted there, unless deleting its models was allowed.
+
 Only whole things are seen: a blob gets its name by a rename once it is complete and checked, and a model its manifest
 once all its blobs are there. Nothing is deleted but what a deleted manifest named and no other names.
 
@@ -15,6 +18,7 @@ import hashlib
 import logging
 import os
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -25,7 +29,7 @@ import orjson
 
 from inglenook.kit.ids import new_id
 from inglenook.models.engine.model_file import ModelFile, inspect
-from inglenook.models.errors import BadModelFile, BrokenModel, ModelNotFound, WrongChecksum
+from inglenook.models.errors import BadModelFile, BrokenModel, LentModel, ModelNotFound, WrongChecksum
 from inglenook.models.hub import manifest as media
 from inglenook.models.hub.files import full_disk, put_in_place, sync, write_whole
 from inglenook.models.hub.manifest import Layer, Manifest, blob_name, digest_of, encode_manifest, parse_manifest
@@ -49,6 +53,25 @@ class ModelStore:
         self._lock = threading.RLock()
         self._pins: Counter[str] = Counter()
         self._listeners: list[Callable[[], None]] = []
+        self._lent: ModelStore | None = None
+        self._may_delete_lent = False
+
+    @property
+    def lent(self) -> Path | None:
+        """The folder that is lent, if there is one."""
+        return self._lent.root if self._lent is not None else None
+
+    def lend(self, folder: Path | None, *, may_delete: bool = False) -> None:
+        """Use the models of another folder too, instead of the one before; None: of none.
+
+        Args:
+            may_delete: Whether deleting a model of that folder deletes it there.
+        """
+        same = folder is None or (folder.exists() and self.root.exists() and folder.samefile(self.root))
+        with self._lock:
+            self._lent = None if folder is None or same else ModelStore(folder)
+            self._may_delete_lent = may_delete
+        self._changed()
 
     # -------------------------------------------------------------------------------------------- reading
 
@@ -97,8 +120,44 @@ class ModelStore:
         return True
 
     def blob_path(self, digest: str) -> Path:
-        """Where the blob `sha256:<hex>` lies, or will lie."""
+        """Where the blob `sha256:<hex>` lies, here or in the folder that is lent, or will lie."""
+        own, lent = self.place(digest), self._lent
+        if lent is not None and not own.exists() and (other := lent.place(digest)).exists():
+            return other
+        return own
+
+    def place(self, digest: str) -> Path:
+        """Where the blob `sha256:<hex>` is written to."""
         return self.blobs / blob_name(digest)
+
+    def owns(self, digest: str) -> bool:
+        """Whether the blob lies in this folder itself."""
+        return self.place(digest).exists()
+
+    def is_lent(self, name: str) -> bool:
+        """Whether the model of that name is one of the folder that is lent.
+
+        Raises:
+            InvalidModelName, ModelNotFound.
+        """
+        return not self._find(name)[1].is_relative_to(self.manifests)
+
+    def manifest_files(self) -> tuple[tuple[ModelName, Path, bool], ...]:
+        """Every manifest: its name, its file, and whether that is in the folder that is lent."""
+        return tuple(
+            (name, path, not path.is_relative_to(self.manifests)) for name, path in sorted(self._names().values())
+        )
+
+    def needed(self, path: Path) -> set[str]:
+        """The blobs that the manifest at `path` needs of this folder.
+
+        Raises:
+            ValueError, OSError: it cannot be read.
+        """
+        named = {layer.digest for layer in parse_manifest(path.read_bytes()).blobs}
+        if self._lent is None or path.is_relative_to(self.manifests):
+            return named
+        return {digest for digest in named if not self._lent.owns(digest)}
 
     # -------------------------------------------------------------------------------------------- writing
 
@@ -161,7 +220,7 @@ class ModelStore:
         with self._lock:
             for layer in manifest.blobs:
                 self._demand(layer, name)
-            old = self._names().get(name.key)
+            old = self._own_names().get(name.key)
             path = old[1] if old else self.manifests / name.path
             before = _named_by(path) if old else set()
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -175,9 +234,18 @@ class ModelStore:
 
         Raises:
             ModelNotFound: there is none of that name.
+            LentModel: it is of a folder that is lent for reading only.
         """
         with self._lock:
-            _, path = self._find(name)
+            found, path = self._find(name)
+            if self._lent is not None and not path.is_relative_to(self.manifests):
+                if not self._may_delete_lent:
+                    raise LentModel(
+                        f"model {found.short} is in {self._lent.root}, which is used for reading only; delete it with "
+                        f"`ollama rm {found.short}`, or allow it in the settings under Where models come from"
+                    )
+                self._lent.delete(found.full)
+                return self._changed()
             blobs = _named_by(path)
             path.unlink()
             for folder in path.relative_to(self.manifests).parents:
@@ -185,7 +253,16 @@ class ModelStore:
                     if folder != Path():
                         (self.manifests / folder).rmdir()
             self._prune(blobs)
-        self._changed()
+        return self._changed()
+
+    def drop(self, path: Path, *, older_than: float) -> bool:
+        """Remove a blob of this folder that no model uses, nobody has pinned, and that is `older_than` seconds old."""
+        digest = path.name.replace("-", ":", 1)
+        with self._lock:
+            if path.parent != self.blobs or time.time() - path.stat().st_mtime < older_than:
+                return False
+            self._prune([digest])
+            return not path.exists()
 
     def copy(self, source: str, destination: str) -> None:
         """Give a model a second name; the blobs are shared.
@@ -223,7 +300,12 @@ class ModelStore:
     # ------------------------------------------------------------------------------------------- internals
 
     def _names(self) -> dict[str, tuple[ModelName, Path]]:
-        """Every manifest by its name's key. What is not named like a model is not ours to look at."""
+        """Every manifest by its name's key, our own before lent ones."""
+        lent = self._lent
+        return {**(lent._own_names() if lent is not None else {}), **self._own_names()}
+
+    def _own_names(self) -> dict[str, tuple[ModelName, Path]]:
+        """The manifests in this folder. What is not named like a model is not ours to look at."""
         found = {}
         for path in self.manifests.glob("*/*/*/*"):
             name = ModelName(*path.relative_to(self.manifests).parts)
@@ -314,12 +396,12 @@ class ModelStore:
         doomed = {digest for digest in digests if self._pins[digest] <= forced}
         for _, path in self._names().values():
             try:
-                doomed -= {layer.digest for layer in parse_manifest(path.read_bytes()).blobs}
+                doomed -= self.needed(path)
             except (ValueError, OSError) as error:
                 log.warning("unused blobs are kept, since %s cannot be read: %s", path, error)
                 return
         for digest in doomed:
-            self.blob_path(digest).unlink(missing_ok=True)
+            self.place(digest).unlink(missing_ok=True)
 
     def _take(self, source: Path, how: str, sha256: str | None, hashed: str | None, progress: Progress) -> Layer:
         """Hash a GGUF file and bring it among the blobs."""
@@ -338,7 +420,7 @@ class ModelStore:
                     f"{source.name} has SHA-256 {digest} instead of {sha256.lower()}; it was not kept", field="sha256"
                 )
             layer = Layer(media_type=media.MODEL, digest=f"sha256:{digest}", size=total)
-            put_in_place(copy, self.blob_path(layer.digest))
+            put_in_place(copy, self.place(layer.digest))
         finally:
             copy.unlink(missing_ok=True)
         if how == "move":

@@ -61,7 +61,7 @@ def merge(models: ModelStore, parts: Sequence[Path], progress: Callable[[int, in
                 sync(out.fileno())
                 models.drop_unused([f"sha256:{file.path.name.removeprefix('sha256-')}"], forced=True)
         layer = Layer(media_type=media.MODEL, digest=f"sha256:{sha.hexdigest()}", size=target.stat().st_size)
-        put_in_place(target, models.blob_path(layer.digest))
+        put_in_place(target, models.place(layer.digest))
         return layer
     finally:
         target.unlink(missing_ok=True)

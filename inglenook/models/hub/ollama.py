@@ -47,7 +47,7 @@ class OllamaSource(Struct, frozen=True):
         assert weights is not None
         models = tools.models
         was_here = is_here(models.blob_path(weights.digest), weights)
-        demand_room(models.root, sum(still_to_come(models.blob_path(layer.digest), layer) for layer in manifest.blobs))
+        demand_room(models.root, sum(still_to_come(models, layer) for layer in manifest.blobs))
         with models.pin([layer.digest for layer in manifest.blobs]):
             for layer in manifest.blobs:
                 await fetch_blob(
@@ -62,7 +62,7 @@ class OllamaSource(Struct, frozen=True):
                 await to_the_end(inspect, models.blob_path(weights.digest))
             except BadModelFile:
                 if not was_here:
-                    models.blob_path(weights.digest).unlink(missing_ok=True)
+                    await to_the_end(models.drop_unused, [weights.digest], forced=True)
                 raise
             tools.report(Step(status="writing manifest"))
             await to_the_end(models.put_manifest, ModelName.parse(self.name), data)

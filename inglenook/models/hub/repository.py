@@ -105,7 +105,7 @@ class RepositorySource(Struct, frozen=True):
                 return await self._keep(tools, weights, parts, projectors)
 
     def _demand_room(self, tools: Tools, layers: list[Layer], split: bool) -> None:
-        needed = sum(still_to_come(tools.models.blob_path(layer.digest), layer) for layer in layers)
+        needed = sum(still_to_come(tools.models, layer) for layer in layers)
         if split:  # while a part is put in, it is there twice
             needed += max(layer.size for layer in layers)
         demand_room(tools.models.root, needed)

@@ -3,8 +3,10 @@
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager, suppress
+from pathlib import Path
 from typing import Any, Literal
 
 from msgspec import Struct, structs
@@ -13,12 +15,15 @@ from inglenook.kit.config import Settings
 from inglenook.kit.errors import InglenookError, NotFound
 from inglenook.kit.ids import new_id
 from inglenook.kit.time import now_ms
+from inglenook.models.hub import space
 from inglenook.models.hub.access import Access
 from inglenook.models.hub.base import Fetcher, Sender, Source, Step
 from inglenook.models.hub.files import to_the_end
 from inglenook.models.hub.layout import ModelStore
 from inglenook.models.hub.registry import parse_source
+from inglenook.models.hub.settings import HubSettings
 from inglenook.models.hub.sharing import Sharing
+from inglenook.models.hub.space import Pruned, Space
 from inglenook.models.hub.stored import StoredModel
 
 log = logging.getLogger(__name__)
@@ -26,6 +31,9 @@ log = logging.getLogger(__name__)
 KEPT = 100
 #: What a pull says before it does anything.
 WAITING = "waiting"
+#: Seconds that a speed is measured over, and between two looks.
+_WINDOW = 8.0
+_SAMPLE = 0.25
 _DAY = 86_400.0
 
 Status = Literal["running", "done", "failed", "cancelled"]
@@ -38,7 +46,9 @@ class Pull(Struct, frozen=True, kw_only=True):
         source: What was asked for.
         model: What the model is called once it is here.
         message: What is being done, as Ollama says it: `pulling manifest`, `pulling 6a0746a1ec1a`, …, `success`.
-        completed, total: Bytes of this step; `total` 0 while unknown.
+        completed, total: Bytes of this step; `total` 0 while unknown. `completed` never goes back within a step.
+        speed: Bytes a second over the last seconds; 0 while unknown.
+        seconds_left: Until this step's end at that speed; None while unknown.
         error, error_code: Why it failed, for people and for machines.
     """
 
@@ -50,6 +60,8 @@ class Pull(Struct, frozen=True, kw_only=True):
     digest: str = ""
     completed: int = 0
     total: int = 0
+    speed: int = 0
+    seconds_left: int | None = None
     error: str | None = None
     error_code: str | None = None
     started_at: int = 0
@@ -67,6 +79,10 @@ class Hub:
         self.outbound = outbound
         self.access = access or Access()
         self.sharing = Sharing()
+        #: Gives files that loaded models were made from; whoever loads them sets it.
+        self.in_use: Callable[[], Collection[Path]] = tuple
+        self._tidying: asyncio.Task[None] | None = None
+        self._lending: set[asyncio.Task[None]] = set()
         self._pulls: dict[str, _Running] = {}
         self._locks: dict[str, _Shared] = {}
 
@@ -136,9 +152,53 @@ class Hub:
     async def stop(self) -> None:
         """Stop every pull and wait until it has stopped; what arrived is kept for the next try."""
         tasks = [running.task for running in self._pulls.values()]
+        if self._tidying is not None:
+            tasks.append(self._tidying)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def lend(self, sources: HubSettings) -> None:
+        """Use the models of the folder of Ollama's that is set, if there is one."""
+        told, usual = sources.ollama_folder, self.settings.ollama_models
+
+        def lend() -> None:
+            self.models.lend(Path(told).expanduser() if told else usual, may_delete=sources.ollama_delete)
+
+        await to_the_end(lend)
+
+    def on_settings(self, sources: HubSettings) -> None:
+        """Obey changed settings."""
+        task = asyncio.create_task(self.lend(sources), name="lend a folder")
+        self._lending.add(task)
+        task.add_done_callback(self._lending.discard)
+
+    def keep_tidy(self) -> None:
+        """Begin to remove, now and every day, what nobody will go on with (`space.sweep`)."""
+        self._tidying = asyncio.create_task(self._tidy(), name="tidy downloads")
+
+    async def sweep(self) -> None:
+        """Remove what nobody will go on with; see `space.sweep`."""
+        await to_the_end(space.sweep, self.models, self._active(), self.access.now.partial_days)
+
+    async def prune(self, *, partials: bool) -> Pruned:
+        """Remove blobs that no model uses and, if `partials`, the beginnings of downloads that nobody works on."""
+        return await to_the_end(space.prune, self.models, self.in_use, self._active, partials=partials)
+
+    async def measure(self) -> Space:
+        """What models take on the disk."""
+        return await to_the_end(space.measure, self.models)
+
+    def _active(self) -> set[str]:
+        return {*self._locks, *self.sharing.keys()}
+
+    async def _tidy(self) -> None:
+        while True:
+            try:
+                await self.sweep()
+            except OSError as error:
+                log.warning("stopped downloads could not be looked through: %s", error)
+            await asyncio.sleep(_DAY)
 
     @asynccontextmanager
     async def alone(self, key: str) -> AsyncIterator[None]:
@@ -180,6 +240,7 @@ class _Running:
         self.alone = hub.alone
         self.shared = hub.sharing.run
         self.watchers: list[_Watcher] = []
+        self.pace = Pace()
         self.loop = asyncio.get_running_loop()
 
     def report(self, step: Step) -> None:
@@ -190,7 +251,7 @@ class _Running:
     async def run(self) -> None:
         """Do it, and never raise."""
         try:
-            await to_the_end(_sweep, self.models)
+            await self.hub.sweep()
             stored: StoredModel = await self.source.pull(self)
             await asyncio.sleep(0)  # let the reports of threads come first
             self._change(
@@ -212,15 +273,54 @@ class _Running:
             self._change(status="cancelled", message="cancelled")
 
     def _report(self, step: Step) -> None:
-        if self.pull.status == "running":
-            self._change(message=step.status, digest=step.digest, completed=step.completed, total=step.total)
+        if self.pull.status != "running":
+            return
+        now = self.pull
+        same = (now.message, now.digest) == (step.status, step.digest)
+        completed = max(step.completed, now.completed) if same else step.completed
+        if not same:
+            self.pace.begin()
+        speed, left = self.pace.note(completed, step.total)
+        self._change(
+            message=step.status,
+            digest=step.digest,
+            completed=completed,
+            total=step.total,
+            speed=speed,
+            seconds_left=left,
+        )
 
     def _change(self, **changes: Any) -> None:
         if changes.get("status", "running") != "running":
-            changes["ended_at"] = now_ms()
+            changes |= {"ended_at": now_ms(), "speed": 0, "seconds_left": None}
         self.pull = structs.replace(self.pull, **changes)
         for watcher in self.watchers:
             watcher.tell(self.pull)
+
+
+class Pace:
+    """How fast something goes, by its last seconds."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._seen: deque[tuple[float, int]] = deque()
+
+    def begin(self) -> None:
+        """Something else begins."""
+        self._seen.clear()
+
+    def note(self, completed: int, total: int) -> tuple[int, int | None]:
+        """Bytes a second, and seconds until `total`; 0 and None while that cannot be told."""
+        now = self._clock()
+        if not self._seen or now - self._seen[-1][0] >= _SAMPLE:
+            self._seen.append((now, completed))
+        while now - self._seen[0][0] > _WINDOW and len(self._seen) > 1:
+            self._seen.popleft()
+        began, before = self._seen[0]
+        if now - began < _SAMPLE:
+            return 0, None
+        speed = int((completed - before) / (now - began))
+        return speed, (total - completed) // speed if speed > 0 and total else None
 
 
 class _Watcher:
@@ -251,11 +351,3 @@ class _Shared:
     def __init__(self) -> None:
         self.lock = asyncio.Lock()
         self.users = 0
-
-
-def _sweep(models: ModelStore) -> None:
-    """Remove copies that a killed process left behind a day ago or earlier. Downloads stay: they go on."""
-    for path in models.blobs.glob("import-tmp_*-partial"):
-        with suppress(OSError):
-            if time.time() - path.stat().st_mtime > _DAY:
-                path.unlink()

@@ -26,6 +26,8 @@ class HubSettings(Struct, frozen=True, kw_only=True):
     registry_sign_in: str = ""
     connections: int = 4
     partial_days: int = 14
+    ollama_folder: str = ""
+    ollama_delete: bool = False
 
     def __post_init__(self) -> None:
         for name in ("hf_mirror", "modelscope_mirror", "ollama_mirror", "registry"):
@@ -109,6 +111,16 @@ _PROPERTIES: dict[str, dict[str, Any]] = {
         "maximum": 3650,
         "default": 14,
     },
+    "ollama_folder": _text(
+        "Folder of an Ollama on this machine",
+        "Its models are used where they are, without a copy, such as ~/.ollama/models. Nothing is written there.",
+    ),
+    "ollama_delete": {
+        "type": "boolean",
+        "title": "Deleting its models deletes them there",
+        "description": "Otherwise they can be deleted with Ollama only.",
+        "default": False,
+    },
 }
 _CHINESE = {
     "Where models come from": "模型来源",
@@ -147,6 +159,12 @@ _CHINESE = {
     ),
     "Days that broken-off downloads are kept": "未完成下载的保留天数",
     "So long they can go on where they stopped. 0: for ever.": "在此期间可以断点续传。0 表示一直保留。",
+    "Folder of an Ollama on this machine": "本机 Ollama 的模型文件夹",
+    "Its models are used where they are, without a copy, such as ~/.ollama/models. Nothing is written there.": (
+        "直接使用其中的模型，不复制，例如 ~/.ollama/models。不会向其中写入任何内容。"
+    ),
+    "Deleting its models deletes them there": "允许删除其中的模型",
+    "Otherwise they can be deleted with Ollama only.": "不开启时，这些模型只能用 Ollama 删除。",
 }
 
 HUB: Section[HubSettings] = Section(

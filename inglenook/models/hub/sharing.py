@@ -13,6 +13,10 @@ class Sharing:
     def __init__(self) -> None:
         self._running: dict[str, _Running] = {}
 
+    def keys(self) -> list[str]:
+        """What is worked on now."""
+        return list(self._running)
+
     async def run(self, key: str, work: Work, progress: Progress) -> None:
         """Do `work`, or join whoever does it for the same `key`; `progress` is told either way.
 

@@ -43,6 +43,7 @@ class UrlSource(Struct, frozen=True):
                 self.url,
                 partial,
                 headers=tools.access.headers(self.url),
+                connections=tools.access.now.connections,
                 progress=lambda completed, total: tools.report(Step(status=status, completed=completed, total=total)),
             )
             tools.report(Step(status="verifying sha256 digest", total=fetched.size, completed=fetched.size))

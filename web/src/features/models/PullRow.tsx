@@ -1,7 +1,7 @@
 import { Trans, useLingui } from "@lingui/react/macro";
 
 import type { PullInfo } from "@/api/types";
-import { bytes } from "@/i18n/format";
+import { bytes, duration } from "@/i18n/format";
 import { Button } from "@/ui/Button";
 import { inWords } from "@/ui/explain";
 import { Notice } from "@/ui/Notice";
@@ -56,6 +56,17 @@ export function PullRow({ pull }: { pull: PullInfo }) {
             pull.message
           )}
         </span>
+        {pull.speed > 0 ? (
+          <span className="text-sm text-muted tabular-nums">
+            {pull.seconds_left === null ? (
+              <Trans>{bytes(pull.speed)}/s</Trans>
+            ) : (
+              <Trans>
+                {bytes(pull.speed)}/s, {duration(pull.seconds_left * 1000)} left
+              </Trans>
+            )}
+          </span>
+        ) : null}
         <Button small busy={cancel.isPending} onClick={() => cancel.mutate(pull.id, { onError: toastError })}>
           <Trans>Cancel</Trans>
         </Button>
