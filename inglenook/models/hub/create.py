@@ -87,7 +87,8 @@ def create(store: ModelStore, name: str, recipe: Recipe, report: Report = lambda
     target = ModelName.parse(name)
     _check_parameters(recipe.parameters)
     if recipe.files:
-        config, layers = _from_files(store, recipe.files, report)
+        with store.pin(recipe.files.values()):
+            config, layers = _from_files(store, recipe.files, report)
     elif recipe.base:
         config, layers = _from_model(store, recipe.base)
     else:
@@ -113,8 +114,7 @@ def _check_parameters(parameters: dict[str, Any]) -> None:
 
 def _from_model(store: ModelStore, base: str) -> tuple[dict[str, Any], list[Layer]]:
     model = store.resolve(base)
-    path = store.manifests / model.full_name.path
-    return dict(model.config), list(parse_manifest(path.read_bytes()).layers)
+    return dict(model.config), list(parse_manifest(store.read_manifest(model.full_name.full)).layers)
 
 
 def _from_files(store: ModelStore, files: dict[str, str], report: Report) -> tuple[dict[str, Any], list[Layer]]:

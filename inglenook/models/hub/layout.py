@@ -111,6 +111,14 @@ class ModelStore:
         """
         return self._find(name)[0]
 
+    def read_manifest(self, name: str) -> bytes:
+        """The manifest of that name as it is on the disk.
+
+        Raises:
+            InvalidModelName, ModelNotFound.
+        """
+        return self._find(name)[1].read_bytes()
+
     def has(self, name: str) -> bool:
         """Whether there is a manifest of that name."""
         try:

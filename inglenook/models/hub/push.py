@@ -70,7 +70,7 @@ async def push(
     """
     report(Step(status="retrieving manifest"))
     model = await asyncio.to_thread(store.resolve, name.full)
-    data = await asyncio.to_thread((store.manifests / model.full_name.path).read_bytes)
+    data = await asyncio.to_thread(store.read_manifest, model.full_name.full)
     manifest = parse_manifest(data)
     registry = _Registry(outbound, Repository(outbound, access, scheme, name))
     with store.pin([layer.digest for layer in manifest.blobs]):

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from inglenook.models.errors import LentModel, ModelNotFound
+from inglenook.models.hub.create import Recipe, create
 from inglenook.models.hub.found import find_folders, look_at, usual_places
 from inglenook.models.hub.layout import ModelStore
 from inglenook.models.hub.service import Hub
@@ -46,6 +47,9 @@ def test_nothing_is_written_there(models: ModelStore, ollama: ModelStore, tmp_pa
     before = everything(ollama)
     models.lend(ollama.root)
     models.copy("theirs", "mine")
+    create(models, "derived", Recipe(base="theirs", system="You are lent."))
+    assert models.resolve("derived").gguf.parent == ollama.blobs
+    models.delete("derived")
     models.import_gguf(tiny_llama(tmp_path / "theirs2.gguf", seed=7), "same-weights")
     models.import_gguf(tiny_llama(tmp_path / "other.gguf", seed=8), "theirs")  # of the same name: ours comes first
     assert not models.is_lent("theirs")
