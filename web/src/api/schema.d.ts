@@ -372,6 +372,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/hub/folders": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Folders
+         * @description Folders of models that an Ollama on this machine has, which can be used without a copy (settings `hub`).
+         */
+        get: operations["list_folders_api_v1_hub_folders_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/hub/prune": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Prune Models
+         * @description Remove files that no model uses; never what a loaded model or a pull works with.
+         */
+        post: operations["prune_models_api_v1_hub_prune_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/hub/pulls": {
         parameters: {
             query?: never;
@@ -428,6 +468,26 @@ export interface paths {
          * @description The pull as it is and then every step, as server-sent events until it has ended.
          */
         get: operations["watch_pull_api_v1_hub_pulls__pull_id__events_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/hub/space": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read Space
+         * @description What models take on the disk, each and together, and what a prune would free.
+         */
+        get: operations["read_space_api_v1_hub_space_get"];
         put?: never;
         post?: never;
         delete?: never;
@@ -2622,6 +2682,20 @@ export interface components {
             models: string[] | null;
         };
         /**
+         * ModelSpaceInfo
+         * @description A model on the disk: all it needs, and what would be freed without it. `lent`: in the folder of an Ollama.
+         */
+        ModelSpaceInfo: {
+            /** Lent */
+            lent: boolean;
+            /** Name */
+            name: string;
+            /** Own */
+            own: number;
+            /** Size */
+            size: number;
+        };
+        /**
          * NewGrantRequest
          * @description A right to give: to a user, a group, or everyone; without `thing_id` on all things of the kind.
          */
@@ -2779,6 +2853,22 @@ export interface components {
             /** Output Length */
             output_length: number;
             prices: components["schemas"]["ModelPrices"] | null;
+        };
+        /**
+         * OllamaFolder
+         * @description A folder of models that an Ollama on this machine has. `readable`: this server may read it; `used`: it does.
+         */
+        OllamaFolder: {
+            /** Models */
+            models: number;
+            /** Path */
+            path: string;
+            /** Readable */
+            readable: boolean;
+            /** Size */
+            size: number;
+            /** Used */
+            used: boolean;
         };
         /**
          * Operation
@@ -3011,6 +3101,27 @@ export interface components {
             };
         };
         /**
+         * PrunedInfo
+         * @description What was removed: files, and their bytes.
+         */
+        PrunedInfo: {
+            /** Files */
+            files: number;
+            /** Freed */
+            freed: number;
+        };
+        /**
+         * PruneRequest
+         * @description `partials`: remove the beginnings of downloads too, which then begin anew.
+         */
+        PruneRequest: {
+            /**
+             * Partials
+             * @default false
+             */
+            partials?: boolean;
+        };
+        /**
          * PullInfo
          * @description A pull: see `hub.service.Pull`.
          */
@@ -3031,8 +3142,12 @@ export interface components {
             message: string;
             /** Model */
             model: string;
+            /** Seconds Left */
+            seconds_left: number | null;
             /** Source */
             source: string;
+            /** Speed */
+            speed: number;
             /** Started At */
             started_at: number;
             /**
@@ -3744,6 +3859,22 @@ export interface components {
             name: string;
             /** Password */
             password: string;
+        };
+        /**
+         * SpaceInfo
+         * @description Bytes on the disk of the models: see `hub.space.Space`.
+         */
+        SpaceInfo: {
+            /** Free */
+            free: number;
+            /** Models */
+            models: components["schemas"]["ModelSpaceInfo"][];
+            /** Partial */
+            partial: number;
+            /** Unused */
+            unused: number;
+            /** Used */
+            used: number;
         };
         /**
          * Standing
@@ -4747,6 +4878,59 @@ export interface operations {
             };
         };
     };
+    list_folders_api_v1_hub_folders_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaFolder"][];
+                };
+            };
+        };
+    };
+    prune_models_api_v1_hub_prune_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PruneRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PrunedInfo"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
     list_pulls_api_v1_hub_pulls_get: {
         parameters: {
             query?: never;
@@ -4858,6 +5042,26 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    read_space_api_v1_hub_space_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SpaceInfo"];
                 };
             };
         };
