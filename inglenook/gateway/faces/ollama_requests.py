@@ -69,6 +69,7 @@ class _Common(Struct, kw_only=True):
     keep_alive: Any = None
     think: Any = None
     truncate: bool | None = None
+    shift: bool | None = None
     logprobs: bool | None = None
     top_logprobs: int | None = None
     max_tokens: int | None = None
@@ -365,4 +366,6 @@ def _tool_choice(value: str | dict[str, Any] | None, tools: list[ToolSpec]) -> s
 def _unknown(body: dict[str, Any], kind: type[Struct]) -> list[str]:
     """Fields of a body that say nothing here: the protocol takes any."""
     known = {*kind.__struct_fields__, *_ELSEWHERE}
-    return [name for name, value in body.items() if value is not None and name not in known]
+    unknown = [name for name, value in body.items() if value is not None and name not in known]
+    # An answer that reaches the end of the context always ends there: what `shift: false` asks for.
+    return unknown + (["shift"] if body.get("shift") else [])
