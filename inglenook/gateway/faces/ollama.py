@@ -215,7 +215,7 @@ class OllamaFace:
             render = getattr(entry.provider, "render", None)
             if render is None:
                 raise BadInput(
-                    f"_debug_render_only: the prompt for '{entry.name}' is rendered by its provider and cannot be shown",
+                    f"_debug_render_only: the provider of '{entry.name}' renders the prompt, it cannot be shown",
                     field="_debug_render_only",
                 )
             text = await render(entry.upstream, prompt)
