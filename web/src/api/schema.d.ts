@@ -863,6 +863,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/models/estimate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Estimate Memory
+         * @description How much memory a model of this machine takes with a context, before it is loaded, and whether it fits.
+         */
+        get: operations["estimate_memory_api_v1_models_estimate_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/models/load": {
         parameters: {
             query?: never;
@@ -1936,7 +1956,7 @@ export interface components {
         };
         /**
          * EngineInfo
-         * @description What models take of this machine, and may take.
+         * @description What models take of this machine, and may take; `memory_available`: what the machine has free now.
          */
         EngineInfo: {
             /** Keep Alive */
@@ -1945,6 +1965,8 @@ export interface components {
             max_loaded: number;
             /** Max Queue */
             max_queue: number;
+            /** Memory Available */
+            memory_available: number;
             /** Memory Budget */
             memory_budget: number;
             /** Memory Used */
@@ -2407,6 +2429,52 @@ export interface components {
             role: components["schemas"]["Role"];
             /** Theme */
             theme: string | null;
+        };
+        /**
+         * MemoryEstimate
+         * @description Bytes that a model takes when it is loaded, by what for, with `context_length` tokens in each of `slots`.
+         *
+         *     `weights` of its file, `cache` (keys and values of every slot), `work` (room for one batch), `prompts` (the most
+         *     that read prompts may take; left out when memory is short), `adapters`, `projector`, `process`. `free` is what of
+         *     `budget` and of the machine's memory would be free for it once idle models left. `fits`: it can be loaded so;
+         *     `largest_context_length` is the longest context that fits with as many slots, `largest_alone` with one slot; 0:
+         *     none. `loaded`: what it is loaded with now; null: it is not.
+         */
+        MemoryEstimate: {
+            /** Adapters */
+            adapters: number;
+            /** Budget */
+            budget: number;
+            /** Cache */
+            cache: number;
+            /** Context Length */
+            context_length: number;
+            /** Fits */
+            fits: boolean;
+            /** Free */
+            free: number;
+            /** Largest Alone */
+            largest_alone: number;
+            /** Largest Context Length */
+            largest_context_length: number;
+            /** Loaded */
+            loaded: number | null;
+            /** Name */
+            name: string;
+            /** Process */
+            process: number;
+            /** Projector */
+            projector: number;
+            /** Prompts */
+            prompts: number;
+            /** Slots */
+            slots: number;
+            /** Total */
+            total: number;
+            /** Weights */
+            weights: number;
+            /** Work */
+            work: number;
         };
         /**
          * MePatch
@@ -5760,6 +5828,42 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    estimate_memory_api_v1_models_estimate_get: {
+        parameters: {
+            query: {
+                /** @description The model. */
+                name: string;
+                /** @description Context of one slot; by default as it is set. */
+                num_ctx?: number | null;
+                /** @description Parallel slots; by default as set. */
+                slots?: number | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MemoryEstimate"];
+                };
             };
             /** @description Validation Error */
             422: {
