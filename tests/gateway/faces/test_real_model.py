@@ -145,6 +145,46 @@ async def test_ollama_answers(client: httpx.AsyncClient) -> None:
     assert refused["error"] == f'"{M}" does not support thinking'
 
 
+async def test_seeds_names_and_the_end_of_the_context(client: httpx.AsyncClient) -> None:
+    def generate(**options: Any) -> dict[str, Any]:
+        return {"model": M, "prompt": TELL, "stream": False, "options": {"num_predict": 12, **options}}
+
+    answers = [(await post(client, "/api/generate", generate(seed=seed)))["response"] for seed in (1, 2, 3)]
+    assert len(set(answers)) > 1
+
+    for name in (M.upper(), f"{M}:latest", f"library/{M}:latest", f"registry.ollama.ai/library/{M}:latest"):
+        assert (await post(client, "/api/show", {"model": name}))["details"]["family"] == "llama"
+        again = await post(client, "/api/generate", {**generate(num_predict=1), "model": name})
+        assert again["model"] == name
+
+    # An answer that reaches the end of the context ends there.
+    full = await post(client, "/api/generate", {**generate(num_ctx=256, num_predict=-1, stop=[]), "shift": False})
+    assert full["done_reason"] == "length" or full["prompt_eval_count"] + full["eval_count"] < 256
+    assert full["prompt_eval_count"] + full["eval_count"] <= 256
+
+    # A prompt that begins as one before it is read from there.
+    long = "The fox went on. " * 40
+    first = await post(client, "/api/chat", chat(long + "Who?", stream=False, options={"num_predict": 2}))
+    second = await post(client, "/api/chat", chat(long + "Where?", stream=False, options={"num_predict": 2}))
+    assert second["prompt_eval_duration"] < first["prompt_eval_duration"] / 2
+
+    body = chat(TELL, logprobs=True, options={"num_predict": 6})
+    lines = [json.loads(line) for line in (await client.post("/api/chat", json=body)).text.splitlines()]
+    assert len([token for line in lines for token in line.get("logprobs", ())]) == lines[-1]["eval_count"]
+
+
+async def test_what_a_model_cannot_be_sent(client: httpx.AsyncClient) -> None:
+    png = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+    refused = await post(client, "/api/generate", {"model": M, "prompt": "What?", "images": [png]}, 400)
+    assert refused["error"] == f'"{M}" does not support vision'
+    refused = await post(client, "/api/generate", {"model": M, "prompt": "What?", "images": ["!!"]}, 400)
+    assert "images[0]" in refused["error"]
+    shown = await post(client, "/api/generate", {"model": M, "prompt": "Hello?", "_debug_render_only": True})
+    assert "<|im_start|>user\nHello?<|im_end|>" in shown["_debug_info"]["rendered_template"]
+    raw = {"model": M, "prompt": "Hello?", "raw": True, "_debug_render_only": True}
+    assert (await post(client, "/api/generate", raw))["_debug_info"]["rendered_template"] == "Hello?"
+
+
 @pytest.mark.parametrize("stream", [False, True])
 async def test_a_prompt_too_long_is_never_cut_in_silence(client: httpx.AsyncClient, stream: bool) -> None:
     messages = [
