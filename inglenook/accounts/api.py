@@ -1,6 +1,7 @@
 """`/api/v1/session`, `setup`, `me`, `keys`: what everybody does with their own account.
 
-The administrator's routes are in `admin_api.py` and `settings_api.py`; `router` holds all.
+The administrator's routes are in `admin_api.py` and `settings_api.py`, those of invitations and forgotten passwords in
+`links_api.py`; `router` holds all.
 """
 
 from typing import Annotated
@@ -8,7 +9,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query, Request, Response
 
 from inglenook import __version__
-from inglenook.accounts import admin_api, sessions, settings_api
+from inglenook.accounts import admin_api, links_api, sessions, settings_api
 from inglenook.accounts.admin_api import (
     TheAccounts,
     key_fields,
@@ -22,7 +23,9 @@ from inglenook.accounts.keys import PAGE
 from inglenook.accounts.permissions import needs, public
 from inglenook.accounts.principal import Principal, Role, Verb
 from inglenook.accounts.schemas import (
+    EmailChange,
     GroupName,
+    InvitationAcceptance,
     KeyInfo,
     KeyPage,
     KeyPatch,
@@ -42,6 +45,7 @@ from inglenook.kit.errors import NotFound, Unauthenticated
 router = APIRouter(prefix="/api/v1", tags=["accounts"])
 router.include_router(admin_api.router)
 router.include_router(settings_api.router)
+router.include_router(links_api.router)
 
 
 def _never_stored(response: Response) -> None:
@@ -110,6 +114,29 @@ async def change_password(
     await accounts.change_password(request, principal, body.current, body.new)
 
 
+@router.put("/me/email", status_code=204)
+async def change_email(
+    body: EmailChange,
+    request: Request,
+    principal: Annotated[Principal, needs(Verb.EDIT, "me")],
+    accounts: TheAccounts,
+) -> None:
+    """Change one's own e-mail address."""
+    await accounts.change_email(request, principal, body.email, body.password)
+
+
+@router.post("/invitations/accept", status_code=201, dependencies=[public("its token is the key"), NEVER_STORED])
+async def accept_invitation(
+    body: InvitationAcceptance, request: Request, response: Response, accounts: TheAccounts
+) -> SessionState:
+    """Make the account one was invited to, and sign in."""
+    sessions.check_same_origin(request)
+    signed_in = await accounts.accept_invitation(
+        request, body.token, body.name, body.password, display_name=body.display_name
+    )
+    return _signed_in(request, response, accounts, signed_in)
+
+
 @router.get("/keys")
 async def list_keys(principal: Annotated[Principal, needs(Verb.READ, "key")], accounts: TheAccounts) -> list[KeyInfo]:
     """One's own keys."""
@@ -173,7 +200,12 @@ def _signed_in(request: Request, response: Response, accounts: Accounts, signed_
 
 def _state(accounts: Accounts, user_id: str | None) -> SessionState:
     user = None if user_id is None else _me(accounts, user_id)
-    return SessionState(user=user, needs_setup=accounts.setup.needed, version=__version__)
+    return SessionState(
+        user=user,
+        needs_setup=accounts.setup.needed,
+        resets_by_mail=accounts.resets.by_mail,
+        version=__version__,
+    )
 
 
 def _me(accounts: Accounts, user_id: str) -> Me | None:
@@ -188,6 +220,7 @@ def _me(accounts: Accounts, user_id: str) -> Me | None:
         id=user.id,
         name=user.name,
         display_name=user.display_name,
+        email=user.email,
         role=user.role,
         language=user.language,
         theme=user.theme,

@@ -33,6 +33,12 @@ class LastAdmin(Conflict):
     code = "last_admin"
 
 
+class LinkSpent(Forbidden):
+    """This link was used already, or has run out; ask for a new one."""
+
+    code = "link_spent"
+
+
 class SetupDone(Conflict):
     """The server is set up already; sign in."""
 

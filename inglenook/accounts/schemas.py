@@ -72,6 +72,7 @@ class Me(_Output):
     id: str
     name: str
     display_name: str
+    email: str | None
     role: Role
     language: str | None
     theme: str | None
@@ -79,10 +80,11 @@ class Me(_Output):
 
 
 class SessionState(BaseModel):
-    """What the page must know first."""
+    """What the page must know first. `resets_by_mail`: who forgot their password can ask for a link."""
 
     user: Me | None
     needs_setup: bool
+    resets_by_mail: bool
     version: str
 
 
@@ -111,6 +113,13 @@ class MePatch(_Patch):
     @classmethod
     def _nullable(cls) -> set[str]:
         return {"language", "theme"}
+
+
+class EmailChange(_Input):
+    """One's own e-mail address, which can get one a new password; null takes it away."""
+
+    email: Email | None
+    password: Typed
 
 
 class PasswordChange(_Input):
@@ -341,6 +350,105 @@ class GrantInfo(_Output):
     thing_kind: str
     thing_id: str | None
     created_at: int
+
+
+class InvitationRequest(_Input):
+    """Whom to invite, as what, and how many days the link holds. A letter goes to `email` if letters can be sent."""
+
+    email: Email | None = None
+    role: Role = Role.MEMBER
+    groups: list[UserId] = []
+    days: int = Field(7, ge=1, le=90)
+    language: Language | None = None
+
+
+class InvitationInfo(_Output):
+    """An invitation nobody has taken yet; `groups` are ids."""
+
+    id: str
+    email: str | None
+    role: Role
+    groups: list[str]
+    language: str | None
+    invited_by: str
+    created_at: int
+    expires_at: int
+
+
+class NewInvitation(InvitationInfo):
+    """An invitation with its link, which is shown this once: `path` (`/invite#token=…`) under this server's address;
+    `link` is the whole if the settings name the public address. `sent`: a letter is on its way."""
+
+    path: str
+    link: str | None
+    sent: bool
+
+
+class TokenIn(_Input):
+    """The token of a link."""
+
+    token: Typed
+
+
+class InvitationLook(_Output):
+    """An invitation, to who has its link."""
+
+    email: str | None
+    invited_by: str
+    expires_at: int
+
+
+class InvitationAcceptance(TokenIn):
+    """The account that somebody who was invited makes."""
+
+    name: UserName
+    password: Typed
+    display_name: DisplayName | None = None
+
+
+class ResetRequest(_Input):
+    """The name or e-mail address of who forgot their password."""
+
+    name: UserName
+
+
+class ResetLook(BaseModel):
+    """Whose password a link changes."""
+
+    name: str
+
+
+class NewPassword(TokenIn):
+    """A new password, with the token of the link."""
+
+    password: Typed
+
+
+class NewResetLink(_Output):
+    """A link for a new password: `path` (`/reset#token=…`) under this server's address; `link` is the whole if the
+    settings name the public address."""
+
+    path: str
+    link: str | None
+    expires_at: int
+
+
+class MailTest(_Input):
+    """Where to send an e-mail to try the settings out; without an address, to one's own."""
+
+    address: Email | None = None
+
+
+class MailWaiting(_Output):
+    """An e-mail that is not sent yet: why not, and whether it will be tried again."""
+
+    id: str
+    kind: str
+    address: str
+    created_at: int
+    attempts: int
+    error: str | None
+    failed: bool
 
 
 class SettingsIn(_Input):

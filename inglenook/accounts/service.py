@@ -16,12 +16,15 @@ from inglenook.accounts import audit, sessions
 from inglenook.accounts.errors import AccountDisabled, SetupDone, WrongPassword
 from inglenook.accounts.grants import Grants
 from inglenook.accounts.groups import Groups
+from inglenook.accounts.invitations import Invitations
 from inglenook.accounts.keys import Keys
 from inglenook.accounts.limiter import Limiter
 from inglenook.accounts.limits import Limits
+from inglenook.accounts.mail.outbox import Outbox
 from inglenook.accounts.model_rights import ModelRights
 from inglenook.accounts.passwords import Passwords
 from inglenook.accounts.principal import CONSOLE, Principal, Role, Thing
+from inglenook.accounts.resets import Resets
 from inglenook.accounts.sessions import SessionFacts, Sessions
 from inglenook.accounts.settings import RuntimeSettings
 from inglenook.accounts.setup import Setup
@@ -29,7 +32,7 @@ from inglenook.accounts.snapshot import Live
 from inglenook.accounts.tables import User
 from inglenook.accounts.users import Users, add_user, check_name, count_admins, name_key
 from inglenook.kit.asgi import LOCAL_ADMIN
-from inglenook.kit.errors import Unauthenticated
+from inglenook.kit.errors import Conflict, Unauthenticated
 from inglenook.store.database import Store
 from inglenook.store.secrets import Secrets
 
@@ -39,6 +42,7 @@ log = logging.getLogger(__name__)
 NOTE_EVERY = 60.0
 #: What set-up attempts are counted under; folded names have no capitals, so it is nobody's.
 _SETUP = "SET-UP"
+_RESET = "RESET"
 _SOMEBODY = Principal(user_id="", name="somebody")
 
 
@@ -65,6 +69,10 @@ class Accounts:
         self.model_rights = ModelRights(self.snapshot)
         self.keys = Keys(store, self.snapshot, self.grants)
         self.sessions = Sessions(store)
+        self.outbox = Outbox(store, secrets, self.settings)
+        self.invitations = Invitations(store, self.snapshot, self.outbox)
+        self.resets = Resets(store, self.outbox)
+        self._asking: set[asyncio.Task[None]] = set()
         self.setup = Setup(self.snapshot)
         self._noting: asyncio.Task[None] | None = None
 
@@ -73,6 +81,7 @@ class Accounts:
         await self.snapshot.load()
         self.snapshot.watch()
         self._noting = asyncio.create_task(self._note_key_uses(), name="accounts-note-uses")
+        self.outbox.start()
 
     async def stop(self) -> None:
         """Write down what is only in memory. Call before the store closes."""
@@ -80,6 +89,8 @@ class Accounts:
             self._noting.cancel()
             await asyncio.gather(self._noting, return_exceptions=True)
             self._noting = None
+        await asyncio.gather(*self._asking, return_exceptions=True)
+        await self.outbox.stop()
         await self.snapshot.stop()
         await self.keys.note_uses()
         self.passwords.close()
@@ -204,6 +215,74 @@ class Accounts:
         self.limiter.succeeded(name_key(principal.name), address)
         session = await self.session_of(request)
         await self.users.set_password(principal, principal.user_id, new, keep=session.id if session else None)
+
+    async def change_email(self, request: Request, principal: Principal, email: str | None, password: str) -> None:
+        """Give the principal another e-mail address, which can get a new password.
+
+        Raises:
+            TooMany: too many attempts at the password.
+            WrongPassword: that is not it.
+            BadInput: that is no address.
+            NameTaken: somebody else has it.
+        """
+        address = _address(request)
+        self.limiter.attempt(name_key(principal.name), address)
+        await self.users.check_password(principal.user_id, password, field="password")
+        self.limiter.succeeded(name_key(principal.name), address)
+        await self.users.change(principal, principal.user_id, {"email": email})
+
+    # ------------------------------------------------------------------------------------- by a link
+
+    async def accept_invitation(
+        self, request: Request, token: str, name: str, password: str, *, display_name: str | None = None
+    ) -> SignedIn:
+        """Make the account of somebody who was invited, and sign in.
+
+        Raises:
+            LinkSpent: the link was used, or has run out.
+            BadInput: name or password will not do.
+            NameTaken: somebody has that name.
+        """
+        await self.invitations.look(token)
+        check_name(name)
+        hashed = await self.passwords.hash(password)
+
+        def write(session: Session) -> SignedIn:
+            user = self.invitations.accept(session, token, name, hashed, display_name=display_name)
+            return SignedIn(user, _begin(session, request, user))
+
+        return await self.snapshot.write(write)
+
+    def ask_reset(self, request: Request, name: str) -> None:
+        """Send a link for a new password to whoever has that name or e-mail address, soon, if anybody does.
+
+        Raises:
+            TooMany: too many requests for that name, or from that address.
+            Conflict: letters cannot be sent.
+        """
+        if not self.resets.by_mail:
+            raise Conflict("this server sends no e-mails; ask an administrator for a new password")
+        self.limiter.attempt(f"{_RESET}:{name_key(name)}", _address(request))
+        asking = asyncio.create_task(self._ask_reset(name), name="accounts-reset")
+        self._asking.add(asking)
+        asking.add_done_callback(self._asking.discard)
+
+    async def complete_reset(self, token: str, password: str) -> None:
+        """Give somebody the password they chose by a link; their sessions end.
+
+        Raises:
+            LinkSpent: the link was used, or has run out.
+            BadInput: the password will not do.
+        """
+        await self.resets.look(token)
+        hashed = await self.passwords.hash(password)
+        await self.snapshot.write(lambda session: self.resets.complete(session, token, hashed))
+
+    async def _ask_reset(self, name: str) -> None:
+        try:
+            await self.resets.ask(name)
+        except Exception:
+            log.exception("cannot make a link for a new password")
 
     # ------------------------------------------------------------------------------------- command line
 

@@ -148,6 +148,55 @@ class SettingsRow(Table):
     updated_at: Mapped[int] = mapped_column(BigInteger)
 
 
+class MailRow(Table):
+    """A letter on its way (`mail.outbox`). `ciphertext` is that of its subject and text; `about` is the id of what it
+    goes away with."""
+
+    __tablename__ = "mail"
+
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    kind: Mapped[str] = mapped_column(String(40))
+    address: Mapped[str] = mapped_column(String(254))
+    about: Mapped[str | None] = mapped_column(String(40), index=True)
+    ciphertext: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[int] = mapped_column(BigInteger)
+    expires_at: Mapped[int | None] = mapped_column(BigInteger)
+    next_at: Mapped[int] = mapped_column(BigInteger, index=True)
+    attempts: Mapped[int]
+    error: Mapped[str | None] = mapped_column(Text)
+
+
+class Invitation(Table):
+    """Somebody may make an account, once. The token itself is only in the link; here is its SHA-256."""
+
+    __tablename__ = "invitations"
+
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    token_hash: Mapped[str] = mapped_column(String(64), unique=True)
+    email: Mapped[str | None] = mapped_column(String(254))
+    role: Mapped[str] = mapped_column(String(16))
+    groups: Mapped[list[str]]
+    language: Mapped[str | None] = mapped_column(String(16))
+    invited_by: Mapped[str] = mapped_column(String(120))
+    days: Mapped[int]
+    created_at: Mapped[int] = mapped_column(BigInteger)
+    expires_at: Mapped[int] = mapped_column(BigInteger)
+    used_at: Mapped[int | None] = mapped_column(BigInteger)
+
+
+class PasswordReset(Table):
+    """A user may choose a new password, once. The token itself is only in the link; here is its SHA-256."""
+
+    __tablename__ = "password_resets"
+
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    token_hash: Mapped[str] = mapped_column(String(64), unique=True)
+    user_id: Mapped[str] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    created_at: Mapped[int] = mapped_column(BigInteger)
+    expires_at: Mapped[int] = mapped_column(BigInteger)
+    used_at: Mapped[int | None] = mapped_column(BigInteger)
+
+
 class Audit(Table):
     """What was done, by whom. Rows are only ever added, in the transaction of the act (`audit.record`).
 

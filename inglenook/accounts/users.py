@@ -5,7 +5,7 @@ import unicodedata
 from collections.abc import Callable
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from inglenook.accounts import audit, sessions
@@ -15,7 +15,7 @@ from inglenook.accounts.limits import forget_limits, forget_limits_of_keys
 from inglenook.accounts.passwords import Passwords
 from inglenook.accounts.principal import Principal, Role, Thing
 from inglenook.accounts.snapshot import Live
-from inglenook.accounts.tables import GroupMember, User
+from inglenook.accounts.tables import GroupMember, PasswordReset, User
 from inglenook.kit.errors import BadInput, NotFound
 from inglenook.kit.ids import new_id
 from inglenook.kit.time import now_ms
@@ -106,6 +106,7 @@ class Users:
             for name, value in changes.items():
                 if name == "email":
                     set_email(session, user, value)
+                    end_links(session, user_id)  # those that went to the old address
                     continue
                 if name == "team_id" and value is not None:
                     _check_member(session, user_id, value)
@@ -113,7 +114,7 @@ class Users:
             session.flush()
             _check_admin_left(session, administered)
             if hashed is not None:
-                _set_password(session, actor, user, hashed)
+                replace_password(session, actor, user, hashed)
             if user.disabled:
                 sessions.end_all(session, user_id)
             changed = {name: value for name, value in changes.items() if was[name] != value and name not in _TASTE}
@@ -156,15 +157,15 @@ class Users:
         hashed = await self._passwords.hash(password)
 
         def write(session: Session) -> None:
-            _set_password(session, actor, _get(session, user_id), hashed, keep=keep)
+            replace_password(session, actor, _get(session, user_id), hashed, keep=keep)
 
         await self._live.write(write)
 
-    async def check_password(self, user_id: str, password: str) -> None:
+    async def check_password(self, user_id: str, password: str, *, field: str = "current") -> None:
         """Raise `WrongPassword` unless it is the user's."""
         hashed = await self._store.read(lambda s: s.scalar(select(User.password_hash).where(User.id == user_id)))
         if not await self._passwords.verify(hashed, password):
-            raise WrongPassword("that is not your current password", field="current")
+            raise WrongPassword("that is not your current password", field=field)
 
 
 def add_user(
@@ -253,10 +254,19 @@ def count_admins(session: Session) -> int:
     return session.scalar(query) or 0
 
 
-def _set_password(session: Session, actor: Principal, user: User, hashed: str, *, keep: str | None = None) -> None:
+def replace_password(session: Session, actor: Principal, user: User, hashed: str, *, keep: str | None = None) -> None:
+    """Give a user a new password and end their sessions, except the one with id `keep`, and their links for a new one,
+    in the caller's transaction."""
     user.password_hash = hashed
+    end_links(session, user.id)
     sessions.end_all(session, user.id, but=keep)
     audit.record(session, actor, "user.password_set", Thing("user", user.id), name=user.name)
+
+
+def end_links(session: Session, user_id: str) -> None:
+    """Make a user's links for a new password worthless, in the caller's transaction."""
+    unused = update(PasswordReset).where(PasswordReset.user_id == user_id, PasswordReset.used_at.is_(None))
+    session.execute(unused.values(used_at=now_ms()))
 
 
 def _check_admin_left(session: Session, administered: bool) -> None:
