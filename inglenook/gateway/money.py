@@ -96,6 +96,12 @@ BILLING: Section[Billing] = Section(
 )
 
 
+def in_words(amount: int, currency: str) -> str:
+    """An amount in words: `12.34 USD`; with more digits where it is less than a hundredth."""
+    units = amount / NANO
+    return f"{units:.2f} {currency}" if amount == 0 or abs(units) >= 0.01 else f"{units:.2g} {currency}"
+
+
 class Money:
     """What calls cost in the billing currency. Reads settings in memory only."""
 
@@ -131,9 +137,8 @@ class Money:
         return -(-amount * self.rate(currency) // _MICRO)
 
     def shown(self, amount: int) -> str:
-        """An amount in words: `12.34 USD`; with more digits where it is less than a hundredth."""
-        units = amount / NANO
-        return f"{units:.2f} {self.currency}" if amount == 0 or abs(units) >= 0.01 else f"{units:.2g} {self.currency}"
+        """An amount of the billing currency in words (`in_words`)."""
+        return in_words(amount, self.currency)
 
     def rate(self, currency: str) -> int:
         """What a million units of a currency are worth in the billing currency; 1 for 1 where nothing is known."""

@@ -18,6 +18,7 @@ from inglenook.gateway.budgets.leases import Leases
 from inglenook.gateway.budgets.periods import PERIODS, Period, shown, span, zone
 from inglenook.gateway.budgets.purse import Purse, PurseKey
 from inglenook.gateway.budgets.settings import BUDGETS
+from inglenook.gateway.budgets.warnings import Warnings
 from inglenook.gateway.budgets.wish import Wish
 from inglenook.gateway.call import Exchange, Outcome
 from inglenook.gateway.errors import BudgetExceeded, Unpriced
@@ -57,6 +58,7 @@ class Budget(Step):
         self._settings = accounts.settings.register(BUDGETS)
         self._stacks: dict[str, _Stack] = {}
         self.leases = Leases(accounts.store, self._opening)
+        self.leases.tell = Warnings(accounts, self._settings).tell
         accounts.snapshot.on_change(self._changed)
         self._settings.on_change(lambda _: self._stacks.clear())
         accounts.settings.get(BILLING.name).on_change(lambda _: self._stacks.clear())
