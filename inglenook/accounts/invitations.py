@@ -166,8 +166,8 @@ class Invitations:
             language = invitation.language or self._outbox.site.now.language
             letter = INVITATION.fill(language, inviter=invitation.invited_by, link=link, days=invitation.days)
             email = invitation.email or ""
-            more = {"about": invitation.id, "expires_at": invitation.expires_at}
-            self._outbox.add(session, "invitation", email, letter, **more)
+            about, until = invitation.id, invitation.expires_at
+            self._outbox.add(session, "invitation", email, letter, about=about, expires_at=until)
         return Invited(invitation, way, link, sent)
 
 
