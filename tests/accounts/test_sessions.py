@@ -35,13 +35,14 @@ async def rows(web: Web) -> list[LoginSession]:
 async def test_sign_in_tells_who_one_is_and_sets_the_cookie(web: Web) -> None:
     await web.accounts.create_user("Ada", PASSWORD, Role.ADMIN)
     browser = await web.browser(**{"user-agent": "Test/1"})
-    assert (await browser.get("session")).json() == {"user": None, "needs_setup": False, "version": __version__}
+    nobody = {"user": None, "needs_setup": False, "resets_by_mail": False, "version": __version__}
+    assert (await browser.get("session")).json() == nobody
     answer = await sign_in(browser, "aDA")
     user = answer.json()["user"]
     assert user["name"] == "Ada"
     assert user["role"] == "admin"
     assert user["groups"] == []
-    assert set(user) == {"id", "name", "display_name", "role", "language", "theme", "groups"}
+    assert set(user) == {"id", "name", "display_name", "email", "role", "language", "theme", "groups"}
     assert (await browser.get("session")).json()["user"] == user
     cookie = cookie_of(answer)
     assert cookie["httponly"]

@@ -191,6 +191,7 @@ async def test_ones_own_profile(web: Web) -> None:
         "id": "",
         "name": "ada",
         "display_name": "Ada L.",
+        "email": None,
         "role": "member",
         "language": "zh-CN",
         "theme": "dark",
