@@ -1,5 +1,7 @@
 """What a Prometheus server reads from a real server."""
 
+import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -7,7 +9,7 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.support.running import RunningServer
+from tests.support.running import ROOT, RunningServer
 
 pytestmark = pytest.mark.slow
 
@@ -75,6 +77,29 @@ def test_neither_keys_nor_made_up_names_become_series(server: RunningServer, adm
         ask(f"made-up-{number}")
         ask("echo")
     assert series() == before
+
+
+def test_the_dashboard_asks_for_what_there_is(server: RunningServer, admin: httpx.Client) -> None:
+    key = {"authorization": f"Bearer {server.key(admin)}"}
+    body = {"model": "echo", "messages": [{"role": "user", "content": "one two three"}], "stream": True}
+    httpx.post(f"{server.url}/v1/chat/completions", json=body, headers=key, trust_env=False)
+    there: dict[str, set[str]] = {}
+    for family in text_string_to_metric_families(admin.get("/metrics").text):
+        there[family.name if family.type == "gauge" else f"{family.name}_total"] = set()
+        for sample in family.samples:
+            there.setdefault(sample.name, set()).update(sample.labels)
+    dashboard = json.loads((ROOT / "deploy" / "grafana-dashboard.json").read_text())
+    expressions = [target["expr"] for panel in dashboard["panels"] for target in panel.get("targets", ())]
+    assert len(expressions) > 15
+    asked = {name for text in expressions for name in re.findall(r"\b(?:inglenook|gen_ai|process)_\w+(?=\{)", text)}
+    assert asked - set(there) <= {"inglenook_retries_total", "inglenook_cost_total"}  # nothing was, here
+    variables = {variable["name"] for variable in dashboard["templating"]["list"]}
+    for text in expressions:
+        assert set(re.findall(r"\$(\w+)", text)) <= variables | {"__rate_interval"}
+        (name, *_), labels = re.findall(r"(\w+)\{", text), re.findall(r"(\w+)(?:=~|!~|=)", text)
+        assert set(labels) - {"job"} <= there.get(name, set()) or name in asked - set(there) or not there[name], text
+    ids = [panel["id"] for panel in dashboard["panels"]]
+    assert len(ids) == len(set(ids))
 
 
 def test_a_token_opens_metrics_and_nothing_else(tmp_path: Path) -> None:
