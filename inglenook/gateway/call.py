@@ -151,6 +151,9 @@ class Exchange(Struct, kw_only=True):
         prompt_tokens: Our own count of the prompt, -1 until somebody needs it (`estimate.prompt_tokens`).
         answer_cap: Tokens an answer may have whose caller set no limit, where a budget affords no more; None: as many
             as the model likes.
+        task: The task it runs in, to be cancelled if it is stopped while it is `inside` the gateway, and not where what
+            came of it is being used.
+        stopped: Why somebody stopped it, once that was asked for.
         trace: What a collector is told of it, if there is one.
         cost: In billionths of the currency unit, set when the call is settled; None: no price is known.
         started_at, first_event_at, ended_at: Milliseconds since the epoch; `first_event_at` 0 until then.
@@ -176,6 +179,9 @@ class Exchange(Struct, kw_only=True):
     cache_key: bytes | None = None
     prompt_tokens: int = -1
     answer_cap: int | None = None
+    task: Any = None
+    inside: bool = True
+    stopped: InglenookError | None = None
     trace: Trace | None = None
     cost: int | None = None
     started_at: int = field(default_factory=now_ms)

@@ -28,6 +28,16 @@ class PreviousResponseNotFound(BadInput):
     code = "previous_response_not_found"
 
 
+class CallStopped(InglenookError):
+    """The call was stopped: by an administrator, or by whoever it belongs to.
+
+    No status that clients take for a reason to try again by themselves.
+    """
+
+    status = 403
+    code = "call_stopped"
+
+
 class BudgetExceeded(InglenookError):
     """There is not enough money left for this call.
 

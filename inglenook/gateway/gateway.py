@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from asyncio import current_task
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from functools import partial
 from time import monotonic
@@ -131,21 +132,35 @@ class Gateway:
         try:
             await passage.open()
             before, events = await passage.begin()
+            exchange, see = passage.exchange, passage.see
+            exchange.inside = False
             yield passage.routed()
-            see = passage.see
+            exchange.inside = True
             try:
                 for event in before:
+                    if exchange.stopped is not None:
+                        raise exchange.stopped
                     see(event)
+                    exchange.inside = False
                     yield event
+                    exchange.inside = True
+                if exchange.stopped is not None:
+                    raise exchange.stopped
                 async for event in events:
                     see(event)
+                    exchange.inside = False
                     yield event
+                    exchange.inside = True
+                    if exchange.stopped is not None:
+                        raise exchange.stopped
             except BaseException:
                 await events.aclose()  # cancels the work, before the call is settled
                 raise
             passage.end()
         except BaseException as error:
             passage.broke(error)
+            if error is not passage.exchange.stopped is not None:
+                raise passage.exchange.stopped from None
             raise
         finally:
             passage.close()
@@ -177,10 +192,19 @@ class Gateway:
             passage.end()
         except BaseException as error:
             passage.broke(error)
+            if error is not passage.exchange.stopped is not None:
+                raise passage.exchange.stopped from None
             raise
         finally:
             passage.close()
         return events
+
+    def halt(self, exchange: Exchange, reason: InglenookError) -> None:
+        """Stop a call under way: its caller gets `reason`, and it is settled like one whose caller went away."""
+        if exchange.stopped is None:
+            exchange.stopped = reason
+            if exchange.inside:
+                exchange.task.cancel()
 
     # ------------------------------------------------------------------------------- for faces, beside calls
 
@@ -233,6 +257,7 @@ class Passage:
     async def open(self) -> None:
         """Let the call in."""
         exchange = self.exchange
+        exchange.task = current_task()
         self._gateway.running[exchange.call.id] = exchange
         if self._gateway.telemetry is not None:
             self._gateway.telemetry.begin(exchange)
@@ -329,8 +354,13 @@ class Passage:
         self._ended = True
 
     def broke(self, error: BaseException) -> None:
-        """Something was raised: a failure, unless it only says that the caller went away."""
-        if isinstance(error, Exception):
+        """Something was raised: a failure, unless the caller went away or the call was stopped."""
+        stopped = self.exchange.stopped
+        if stopped is not None and not isinstance(error, GeneratorExit):
+            if isinstance(error, asyncio.CancelledError):
+                self.exchange.task.uncancel()
+            self._outcome = Outcome(status="cancelled", error=stopped)
+        elif isinstance(error, Exception):
             self._outcome = Outcome(status="failed", error=error)
             if not isinstance(error, InglenookError):
                 call = self.exchange.call
@@ -342,7 +372,7 @@ class Passage:
         exchange.ended_at = now_ms()
         self._gateway.running.pop(exchange.call.id, None)
         if self._asked is not None:
-            self._leave(self._outcome.error)
+            self._leave(None if self._outcome is not _FINISHED and self.exchange.stopped else self._outcome.error)
         if not self._ended:
             exchange.kept = None
         for at in range(self._opened - 1, -1, -1):

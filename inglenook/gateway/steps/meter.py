@@ -38,7 +38,7 @@ _TEXT = re.compile(rb'"(?:content|reasoning_content|reasoning|text|arguments)"\s
 class _Reading:
     """What the meter keeps of one call. Relayed bytes are only gathered on their way; they are read at the end."""
 
-    __slots__ = ("_raw", "_size", "_streamed", "kept", "output_bytes", "vectors")
+    __slots__ = ("_looked", "_raw", "_shown", "_size", "_streamed", "kept", "output_bytes", "vectors")
 
     def __init__(self, *, keep: bool) -> None:
         #: What was answered, where it is to be recorded.
@@ -48,6 +48,9 @@ class _Reading:
         self._streamed = True
         self._raw: list[bytes] = []
         self._size = 0
+        #: For who looks on: text seen in relayed bytes, and how many pieces of them were looked at.
+        self._shown = 0
+        self._looked = 0
 
     def head(self, head: RawHead) -> None:
         self._streamed = "event-stream" in head.content_type
@@ -83,6 +86,14 @@ class _Reading:
             self._count(0)
         return estimate.tokens(self.output_bytes)
 
+    def so_far(self) -> int:
+        """About how many tokens came out yet, for who looks on. Each piece is looked at once, and none is used up."""
+        if self._raw and self._streamed:
+            for data in self._raw[self._looked :]:
+                self._shown += sum(len(text) - 2 for text in _TEXT.findall(data))
+            self._looked = len(self._raw)
+        return estimate.tokens(self._shown or self.output_bytes)
+
     def _count(self, keep: int) -> None:
         """Count the text of all but the last `keep` bytes, and forget those."""
         data = b"".join(self._raw)
@@ -94,6 +105,7 @@ class _Reading:
             except ValueError:
                 self.output_bytes += len(text)
         self._raw = [data[end:]]
+        self._looked = 1
         self._size = len(data) - end
 
 

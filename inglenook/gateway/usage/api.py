@@ -11,11 +11,11 @@ from inglenook.accounts import audit
 from inglenook.accounts.permissions import needs
 from inglenook.accounts.principal import Principal, Thing, Verb
 from inglenook.gateway.gateway import Gateway
-from inglenook.gateway.usage import export
+from inglenook.gateway.usage import export, running
 from inglenook.gateway.usage.breakeven import PricedModel, break_even
 from inglenook.gateway.usage.schemas import (
     BreakEvenOut,
-    RunningCall,
+    RunningCalls,
     SaidInCall,
     UsageEntry,
     UsagePage,
@@ -25,6 +25,7 @@ from inglenook.gateway.usage.service import Filter, Group, Usage
 from inglenook.kit.time import now_ms
 from inglenook.models.catalogue import LOCAL, Catalogue
 from inglenook.models.providers import catalogue_data
+from inglenook.runs.sse import event_stream
 
 router = APIRouter(prefix="/api/v1/usage", tags=["usage"])
 
@@ -154,26 +155,32 @@ async def local_against_bought(
 
 
 @router.get("/running")
-async def running_calls(_: Administrator, gateway: TheGateway) -> list[RunningCall]:
-    """The calls under way now, oldest first."""
-    now = now_ms()
-    return [
-        RunningCall(
-            call_id=exchange.call.id,
-            user_id=exchange.principal.user_id if exchange.principal else "",
-            team_id=exchange.principal.team_id if exchange.principal else None,
-            asked=exchange.call.model,
-            model=exchange.target.name if exchange.target else None,
-            provider=exchange.target.provider_id if exchange.target else None,
-            operation=str(exchange.call.operation),
-            source=exchange.call.source,
-            attempts=exchange.attempts,
-            started_at=exchange.started_at,
-            running_ms=now - exchange.started_at,
-            waiting_ms=None if exchange.first_event_at else now - exchange.started_at,
-        )
-        for exchange in list(gateway.running.values())
-    ]
+async def running_calls(principal: Reader, gateway: TheGateway) -> RunningCalls:
+    """The calls under way now on this server, oldest first; who is no administrator sees their own."""
+    return running.seen_by(principal, gateway)
+
+
+@router.get("/running/events")
+async def watch_running(principal: Reader, request: Request, gateway: TheGateway) -> StreamingResponse:
+    """The same as server-sent events: as it is, and then whenever it is different, at most once a second."""
+    grants = request.app.state.accounts.grants
+    return event_stream(
+        running.watch(principal, gateway), allowed=lambda: bool(grants.may(principal, Verb.READ, Thing("usage")))
+    )
+
+
+@router.delete("/running/{call_id}")
+async def stop_call(
+    principal: Annotated[Principal, needs(Verb.MANAGE, "usage")], request: Request, gateway: TheGateway, call_id: str
+) -> None:
+    """Stop a call under way: one's own, or as an administrator anybody's. That it was is written down."""
+    exchange = running.find(principal, gateway, call_id)
+    facts = {"user_id": running.owner(exchange), "model": exchange.call.model}
+    store = request.app.state.store
+    await store.write(
+        lambda session: audit.record(session, principal, "call.stopped", Thing("usage", call_id), **facts)
+    )
+    gateway.halt(exchange, running.reason(principal, exchange))
 
 
 async def _from(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:

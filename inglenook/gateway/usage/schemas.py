@@ -78,11 +78,15 @@ class SaidInCall(BaseModel):
 
 
 class RunningCall(BaseModel):
-    """A call under way. `waiting_ms` is null once its first token has come."""
+    """A call under way. `ttft_ms` is null until its first token has come; `output_tokens` are counted here, about.
+    `model` is null until it is known who answers."""
 
     call_id: str
     user_id: str
+    user: str
     team_id: str | None
+    key_id: str | None
+    route: str | None
     asked: str
     model: str | None
     provider: str | None
@@ -91,7 +95,15 @@ class RunningCall(BaseModel):
     attempts: int
     started_at: int
     running_ms: int
-    waiting_ms: int | None
+    ttft_ms: int | None
+    output_tokens: int
+
+
+class RunningCalls(BaseModel):
+    """What one may see of the calls under way on this server: the oldest `calls`, of `total`."""
+
+    calls: list[RunningCall]
+    total: int
 
 
 class PriceComparison(BaseModel):

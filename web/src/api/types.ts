@@ -23,5 +23,7 @@ export type ProviderKind = Schemas["ProviderKindInfo"];
 export type Provider = Schemas["ProviderInfo"];
 export type ChosenModel = Schemas["ChosenModelIn"];
 export type OfferedModel = Schemas["OfferedModel"];
+export type RunningCall = Schemas["RunningCall"];
+export type RunningCalls = Schemas["RunningCalls"];
 export type UsageSums = Schemas["UsageSums"];
 export type ServerSettings = Schemas["SettingsInfo"];

@@ -31,6 +31,7 @@ export const PROBLEMS: Readonly<
   conflict: { says: msg`This is not possible right now.` },
   forbidden: { says: msg`You may not do this; ask an administrator.` },
   not_found: { says: msg`There is no such thing any more.` },
+  call_stopped: { says: msg`The call was stopped.` },
   model_not_found: { says: msg`There is no such model.` },
   invalid_model_name: { says: msg`No model can have that name.` },
   not_capable: { says: msg`The model cannot do this.` },

@@ -1,6 +1,7 @@
 import { msg } from "@lingui/core/macro";
 import { Trans, useLingui } from "@lingui/react/macro";
 
+import { RunningSection } from "@/features/usage/RunningSection";
 import { UsageSection } from "@/features/usage/UsageSection";
 import { Page } from "@/shell/Page";
 import { type PageSection, SectionedPage } from "@/shell/SectionedPage";
@@ -12,6 +13,7 @@ import { useIsAdmin } from "./session";
 const SECTIONS: readonly [PageSection, ...PageSection[]] = [
   { id: "people", name: msg`People`, body: PeopleSection },
   { id: "usage", name: msg`Usage`, body: UsageSection },
+  { id: "running", name: msg`Running now`, body: RunningSection },
   { id: "server", name: msg`Server`, body: ServerSection },
 ];
 

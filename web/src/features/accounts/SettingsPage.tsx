@@ -1,6 +1,7 @@
 import { msg } from "@lingui/core/macro";
 import { useLingui } from "@lingui/react/macro";
 
+import { RunningSection } from "@/features/usage/RunningSection";
 import { UsageSection } from "@/features/usage/UsageSection";
 import { type PageSection, SectionedPage } from "@/shell/SectionedPage";
 
@@ -11,6 +12,7 @@ import { useIsAdmin } from "./session";
 const PROFILE: PageSection = { id: "profile", name: msg`Profile`, body: ProfileSection };
 const KEYS: PageSection = { id: "keys", name: msg`API keys`, body: KeysSection };
 const USAGE: PageSection = { id: "usage", name: msg`Usage`, body: UsageSection };
+const RUNNING: PageSection = { id: "running", name: msg`Running now`, body: RunningSection };
 
 /** `/settings/…`: what is one's own. An administrator sees one's usage among everybody's. */
 export function SettingsPage() {
@@ -20,7 +22,7 @@ export function SettingsPage() {
     <SectionedPage
       title={t`Settings`}
       to="/settings/$section"
-      sections={isAdmin ? [PROFILE, KEYS] : [PROFILE, KEYS, USAGE]}
+      sections={isAdmin ? [PROFILE, KEYS] : [PROFILE, KEYS, USAGE, RUNNING]}
     />
   );
 }
