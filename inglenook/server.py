@@ -61,6 +61,7 @@ from inglenook.kit.tls import check_certificate
 from inglenook.metrics import router as metrics_router
 from inglenook.models.api import router as models_router
 from inglenook.models.catalogue import Catalogue
+from inglenook.models.defaults import ModelDefaults
 from inglenook.models.engine.service import Engine
 from inglenook.models.hub.access import Access
 from inglenook.models.hub.layout import ModelStore
@@ -113,6 +114,7 @@ class House:
     accounts: Accounts
     runs: Runs
     model_store: ModelStore
+    model_defaults: ModelDefaults
     engine: Engine
     hub: Hub
     catalogue: Catalogue
@@ -151,7 +153,10 @@ async def open_house(settings: Settings, *, take_over: bool = True) -> AsyncIter
         http = HttpPool(allow_private=settings.allow_private)
         stack.push_async_callback(http.close)
         model_store = ModelStore(settings.models_dir)
-        engine = Engine(settings, model_store)
+        model_defaults = ModelDefaults(store)
+        await model_defaults.start()
+        engine = Engine(settings, model_store, defaults=model_defaults.of)
+        model_defaults.on_change(engine.evict_changed)
         stack.push_async_callback(engine.stop)
         sources = accounts.settings.register(HUB)
         hub = Hub(settings, model_store, outbound, Access(lambda: sources.now))
@@ -199,6 +204,7 @@ async def open_house(settings: Settings, *, take_over: bool = True) -> AsyncIter
             accounts=accounts,
             runs=runs,
             model_store=model_store,
+            model_defaults=model_defaults,
             engine=engine,
             hub=hub,
             catalogue=catalogue,

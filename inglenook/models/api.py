@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import StreamingResponse
+from sqlalchemy.orm import Session
 
 from inglenook.accounts import audit
 from inglenook.accounts.permissions import needs
@@ -14,6 +15,7 @@ from inglenook.accounts.principal import Principal, Thing, Verb
 from inglenook.kit.errors import BadInput
 from inglenook.models import schemas
 from inglenook.models.catalogue import LOCAL, Catalogue, Entry
+from inglenook.models.engine.defaults import Defaults
 from inglenook.models.engine.service import Engine, LoadedModel
 from inglenook.models.errors import BadModelFile, BrokenModel
 from inglenook.models.hub.found import find_folders
@@ -105,6 +107,36 @@ async def estimate_memory(
     return schemas.MemoryEstimate.model_validate(await engine.estimate(entry.upstream, num_ctx=num_ctx, slots=slots))
 
 
+@router.get("/models/defaults")
+async def read_defaults(
+    request: Request,
+    principal: Annotated[Principal, needs(Verb.READ, "model", some=True)],
+    catalogue: TheCatalogue,
+    engine: TheEngine,
+    name: Annotated[schemas.Name, Query(description="The model.")],
+) -> schemas.ModelDefaultsInfo:
+    """What holds of a model of this machine unless a call says otherwise, and who said it."""
+    entry = catalogue.resolve(name)
+    request.app.state.accounts.grants.require(principal, Verb.READ, Thing("model", entry.name))
+    return await _defaults(entry, engine)
+
+
+@router.put("/models/defaults")
+async def set_defaults(
+    request: Request,
+    body: schemas.ModelDefaultsIn,
+    principal: Annotated[Principal, needs(Verb.MANAGE, "model")],
+    catalogue: TheCatalogue,
+    engine: TheEngine,
+) -> schemas.ModelDefaultsInfo:
+    """Set what holds of a model of this machine. A loaded one is loaded anew once its calls have ended."""
+    entry = catalogue.resolve(body.name)
+    await _defaults(entry, engine)
+    defaults = Defaults(**body.defaults.model_dump(exclude_none=True))
+    await request.app.state.model_defaults.put(principal, entry.upstream, defaults)
+    return await _defaults(entry, engine)
+
+
 @router.post("/models/load")
 async def load_model(
     request: Request,
@@ -147,9 +179,12 @@ async def delete_model(
     with suppress(BadModelFile, BrokenModel):  # such a one is not loaded
         await engine.unload(name)
     await asyncio.to_thread(models.delete, name)
-    await request.app.state.store.write(
-        lambda session: audit.record(session, principal, "model.deleted", Thing("model", name))
-    )
+
+    def write(session: Session) -> None:
+        request.app.state.model_defaults.forget(session, name)
+        audit.record(session, principal, "model.deleted", Thing("model", name))
+
+    await request.app.state.store.write(write)
 
 
 @router.get("/engine")
@@ -361,6 +396,16 @@ async def try_saved_provider(
 
 
 # ---------------------------------------------------------------------------------------------- internals
+
+
+async def _defaults(entry: Entry, engine: Engine) -> schemas.ModelDefaultsInfo:
+    if not entry.local or entry.provider_id != LOCAL:
+        raise BadInput(f"{entry.name} is no model of the store on this machine and has no defaults", field="name")
+    own, modelfile, effective = await engine.defaults(entry.upstream)
+    show = schemas.ModelDefaults.model_validate
+    return schemas.ModelDefaultsInfo(
+        name=entry.name, own=show(own), modelfile=show(modelfile), effective=show(effective)
+    )
 
 
 def _model(entry: Entry, loaded: LoadedModel | None) -> schemas.ModelInfo:

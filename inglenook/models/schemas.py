@@ -136,6 +136,55 @@ class Unloaded(_Output):
     unloaded: bool
 
 
+class ModelDefaults(BaseModel):
+    """What holds of a model of this machine unless a call says otherwise; null: not said here.
+
+    `context_length` (of one slot) and `max_tokens` in tokens, `slots` calls at a time, `keep_alive` seconds (negative
+    for ever), `cache_type` of the key-value cache, `system` for chats that bring none, `template` in Jinja in place of
+    the file's own, `thinking` for models that think.
+    """
+
+    model_config = ConfigDict(extra="forbid", from_attributes=True)
+
+    context_length: Annotated[int, Field(ge=1, le=1 << 28)] | None = None
+    slots: Annotated[int, Field(ge=1, le=64)] | None = None
+    keep_alive: Annotated[float, Field(allow_inf_nan=False)] | None = None
+    cache_type: Literal["f16", "q8_0", "q4_0"] | None = None
+    system: Annotated[str, StringConstraints(max_length=100_000)] | None = None
+    template: Annotated[str, StringConstraints(max_length=256 * 1024)] | None = None
+    thinking: Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"] | None = None
+    max_tokens: Annotated[int, Field(ge=-1, le=1 << 28)] | None = None
+    stop: (
+        Annotated[list[Annotated[str, StringConstraints(min_length=1, max_length=1000)]], Field(max_length=64)] | None
+    ) = None
+    temperature: Annotated[float, Field(ge=0, le=10)] | None = None
+    top_p: Annotated[float, Field(ge=0, le=1)] | None = None
+    top_k: Annotated[int, Field(ge=0, le=1 << 24)] | None = None
+    min_p: Annotated[float, Field(ge=0, le=1)] | None = None
+    typical_p: Annotated[float, Field(ge=0, le=1)] | None = None
+    seed: Annotated[int, Field(ge=-1, le=1 << 62)] | None = None
+    repeat_penalty: Annotated[float, Field(ge=0, le=10)] | None = None
+    repeat_last_n: Annotated[int, Field(ge=-1, le=1 << 24)] | None = None
+    presence_penalty: Annotated[float, Field(ge=-10, le=10)] | None = None
+    frequency_penalty: Annotated[float, Field(ge=-10, le=10)] | None = None
+
+
+class ModelDefaultsIn(_Input):
+    """What to set for a model, in place of all that was set here; null goes back to the Modelfile or the server."""
+
+    name: Name
+    defaults: ModelDefaults
+
+
+class ModelDefaultsInfo(_Output):
+    """A model's defaults: what was set here, what its Modelfile sets, and what holds (with the server's settings)."""
+
+    name: str
+    own: ModelDefaults
+    modelfile: ModelDefaults
+    effective: ModelDefaults
+
+
 class MemoryEstimate(_Output):
     """Bytes that a model takes when it is loaded, by what for, with `context_length` tokens in each of `slots`.
 

@@ -1,4 +1,4 @@
-"""Configured providers, and the models chosen from each."""
+"""Configured providers with the models chosen from each, and what is set for models of this machine."""
 
 from typing import Any
 
@@ -41,3 +41,13 @@ class ProviderModelRow(Table):
     facts: Mapped[dict[str, Any]]
     enabled: Mapped[bool]
     created_at: Mapped[int] = mapped_column(BigInteger)
+
+
+class ModelDefaultsRow(Table):
+    """What an administrator set for a model of the store; `name` in lower case, `settings` as `engine.defaults`."""
+
+    __tablename__ = "model_defaults"
+
+    name: Mapped[str] = mapped_column(String(400), primary_key=True)
+    settings: Mapped[dict[str, Any]]
+    updated_at: Mapped[int] = mapped_column(BigInteger)

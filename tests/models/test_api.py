@@ -327,6 +327,31 @@ async def test_a_models_memory_is_estimated_before_it_is_loaded(
     assert (await member.get("models/estimate", params={"name": "tiny", "slots": 0})).status_code == 400
 
 
+async def test_defaults_of_a_model_are_set_shown_and_checked(
+    admin: httpx.AsyncClient, member: httpx.AsyncClient, weights: Path
+) -> None:
+    await pull(admin, f"file:{weights}", name="tiny")
+    shown = (await member.get("models/defaults", params={"name": "tiny"})).json()
+    assert (shown["name"], shown["own"]["context_length"]) == ("tiny:latest", None)
+    assert (shown["effective"]["context_length"], shown["effective"]["slots"]) == (4096, 4)
+    body = {"name": "tiny", "defaults": {"context_length": 1024, "temperature": 0.5, "thinking": "none"}}
+    assert (await member.put("models/defaults", json=body)).status_code == 403
+    done = (await admin.put("models/defaults", json=body)).json()
+    assert (done["own"]["temperature"], done["effective"]["context_length"]) == (0.5, 1024)
+    assert (await member.get("models/estimate", params={"name": "tiny"})).json()["context_length"] == 1024
+    for wrong in ({"temperature": -1}, {"slots": 0}, {"thinking": "a lot"}, {"colour": "blue"}, {"cache_type": "q2"}):
+        refused = await admin.put("models/defaults", json={"name": "tiny", "defaults": wrong})
+        assert refused.status_code == 400, wrong
+    built_in = await admin.put("models/defaults", json={"name": "multilingual-e5-small", "defaults": {}})
+    assert built_in.status_code == 400
+    [record] = [r for r in (await admin.get("audit")).json() if r["act"] == "model.defaults_changed"]
+    assert record["thing_id"] == "tiny:latest"
+    await admin.post("models/delete", json={"name": "tiny"})
+    await pull(admin, f"file:{weights}", name="tiny")
+    again = (await member.get("models/defaults", params={"name": "tiny"})).json()
+    assert again["own"]["temperature"] is None
+
+
 @pytest.mark.slow
 async def test_a_model_is_loaded_and_unloaded(
     admin: httpx.AsyncClient, member: httpx.AsyncClient, weights: Path

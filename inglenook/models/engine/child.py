@@ -76,6 +76,8 @@ def _listen(config: dict[str, Any]) -> int:
     params.ui = False
     params.sse_ping_interval = -1
     params.verbosity = config.get("verbosity", 3)
+    if config["template"]:
+        params.chat_template = config["template"]
     if config["embeds"]:
         params.embedding = True
         params.n_batch = params.n_ubatch = config["context"]

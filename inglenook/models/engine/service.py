@@ -16,8 +16,9 @@ from msgspec import Struct
 from inglenook.kit.config import Settings
 from inglenook.kit.errors import Unavailable
 from inglenook.models.engine import machine
+from inglenook.models.engine.defaults import NOTHING, Defaults
 from inglenook.models.engine.resident import Instance, Lease, Resident, Waiter
-from inglenook.models.engine.source import E5_NAME, Plan, Room, Source, built_in_embedder, stored
+from inglenook.models.engine.source import E5_NAME, Plan, Room, Source, built_in_embedder, of_modelfile, stored
 from inglenook.models.errors import BadModelFile
 from inglenook.models.hub.layout import ModelStore
 from inglenook.models.hub.stored import StoredModel
@@ -88,11 +89,17 @@ class Engine:
     """Models on this machine. Make it in a running event loop; `stop` it at the end.
 
     Args:
+        defaults: Tells what an administrator set for a model of the store.
         available: Tells how many bytes this machine has free now.
     """
 
     def __init__(
-        self, settings: Settings, model_store: ModelStore, *, available: Callable[[], int] = machine.available
+        self,
+        settings: Settings,
+        model_store: ModelStore,
+        *,
+        defaults: Callable[[str], Defaults] = lambda name: NOTHING,
+        available: Callable[[], int] = machine.available,
     ) -> None:
         self.settings = settings
         self.budget = machine.memory_budget(settings.memory_budget)
@@ -100,6 +107,7 @@ class Engine:
         #: Grows with every change that `status` shows.
         self.version = 0
         self._model_store = model_store
+        self._defaults = defaults
         self._available = available
         self._residents: dict[str, Resident] = {}
         self._change = asyncio.Event()
@@ -115,11 +123,11 @@ class Engine:
         """
         if name in (E5_NAME, f"{E5_NAME}:latest"):
             return built_in_embedder()
-        return await asyncio.to_thread(lambda: stored(self._model_store.resolve(name)))
+        return await asyncio.to_thread(lambda: self._stored(self._model_store.resolve(name)))
 
     async def sources(self) -> list[Source]:
         """Every model of the store whose file can be used; the others are logged."""
-        return await asyncio.to_thread(lambda: [s for model in self._model_store.list() if (s := _usable(model))])
+        return await asyncio.to_thread(lambda: [s for model in self._model_store.list() if (s := self._usable(model))])
 
     @asynccontextmanager
     async def lease(
@@ -130,12 +138,14 @@ class Engine:
         Args:
             num_ctx: Another context than the loaded one reloads the model, once its calls have ended; None takes it
                 as it is loaded.
-            keep_alive: Seconds it stays loaded after this call; negative for ever; None as the settings say.
+            keep_alive: Seconds it stays loaded after this call; negative for ever; None as it is set for the model, or
+                the server.
 
         Raises:
             Unavailable: too many calls wait already, there is not enough memory, or it takes too long to load.
             BadModelFile: it cannot be loaded.
         """
+        keep_alive = source.defaults.keep_alive if keep_alive is None else keep_alive
         lease = await self._acquire(source, num_ctx, keep_alive)
         lease.source = source  # models that share their weights, and so their process, differ in the rest
         try:
@@ -162,6 +172,26 @@ class Engine:
         while resident.idle and self._residents.get(resident.source.key) is resident:
             await self.wait(self.version)
         return resident.instance is None and not resident.waiters
+
+    async def defaults(self, name: str) -> tuple[Defaults, Defaults, Defaults]:
+        """Of a model of the store: what an administrator set, what its Modelfile sets, and what holds. Raises as
+        `source`."""
+        model = await asyncio.to_thread(self._model_store.resolve, name)
+        own, modelfile = self._defaults(model.name), of_modelfile(model)
+        settings = self.settings
+        server = Defaults(
+            context_length=settings.context_length,
+            slots=settings.parallel,
+            keep_alive=settings.keep_alive,
+            cache_type=settings.kv_cache_type,
+        )
+        return own, modelfile, own.over(modelfile).over(server)
+
+    def evict_changed(self, name: str) -> None:
+        """What is set for a model has changed: a process that was loaded otherwise goes as soon as it is idle."""
+        for resident in self._residents.values():
+            if resident.source.name.lower() == name.lower():
+                resident.evict()
 
     def status(self) -> list[LoadedModel]:
         """What is loaded or about to be, the latest to expire first."""
@@ -266,6 +296,16 @@ class Engine:
 
     # ---------------------------------------------------------------------------------------- internals
 
+    def _stored(self, model: StoredModel) -> Source:
+        return stored(model, self._defaults(model.name))
+
+    def _usable(self, model: StoredModel) -> Source | None:
+        try:
+            return self._stored(model)
+        except BadModelFile as error:
+            log.warning("model %s is left out: %s", model.name, error)
+            return None
+
     async def _acquire(self, source: Source, num_ctx: int | None, keep_alive: float | None) -> Lease:
         if self._stopped:
             raise Unavailable("the server is shutting down")
@@ -317,11 +357,3 @@ class Engine:
             pending=len(resident.waiters),
             pid=instance.child.pid if instance else 0,
         )
-
-
-def _usable(model: StoredModel) -> Source | None:
-    try:
-        return stored(model)
-    except BadModelFile as error:
-        log.warning("model %s is left out: %s", model.name, error)
-        return None

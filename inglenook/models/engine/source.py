@@ -1,13 +1,15 @@
 """What can be loaded: a GGUF file of the model store, or the built-in embedder; and how each is started."""
 
+import hashlib
 from pathlib import Path
 from typing import Any
 
-from msgspec import Struct, field
+from msgspec import Struct
 
 from inglenook.kit.config import Settings
 from inglenook.kit.errors import Unavailable
 from inglenook.models.engine import machine, memory
+from inglenook.models.engine.defaults import NOTHING, Defaults, from_modelfile
 from inglenook.models.engine.memory import MIB, Estimate, Load
 from inglenook.models.engine.model_file import ModelFile, inspect
 from inglenook.models.engine.process import ChildSpec
@@ -61,8 +63,7 @@ class Source(Struct, frozen=True, kw_only=True):
         digest: What listings show.
         size: Of its files in bytes.
         file: Facts of the GGUF file; None for the built-in embedder.
-        params: Default options of the model (Modelfile `PARAMETER`).
-        system: Its system prompt, put before chats that bring none.
+        defaults: What holds unless a call says otherwise.
         messages: Messages put before every chat.
         counts: Whether it counts towards `max_loaded`.
     """
@@ -72,8 +73,7 @@ class Source(Struct, frozen=True, kw_only=True):
     digest: str
     size: int
     file: ModelFile | None = None
-    params: dict[str, Any] = field(default_factory=dict)
-    system: str = ""
+    defaults: Defaults = NOTHING
     messages: tuple[dict[str, Any], ...] = ()
     counts: bool = True
 
@@ -82,8 +82,7 @@ class Source(Struct, frozen=True, kw_only=True):
         the model was trained for."""
         if self.file is None:
             return E5_CONTEXT
-        own = self.params.get("num_ctx")  # whatever a manifest holds
-        wanted = num_ctx or (own if isinstance(own, int) and own > 0 else settings.context_length)
+        wanted = num_ctx or self.defaults.context_length or settings.context_length
         if self.file.embeds:
             return max(1, min(wanted, self.file.context_length))
         rounded = -(-max(wanted, 1) // CONTEXT_STEP) * CONTEXT_STEP
@@ -153,6 +152,7 @@ class Source(Struct, frozen=True, kw_only=True):
             "threads_batch": machine.cores(),
             "cache_type": load.cache_type,
             "cache_mib": memory.prompt_cache_mib(need.cache) if prompts else 0,
+            "template": self.defaults.template or "",
             "checkpoints": memory.checkpoints(self.file.shape, load),
         }
         spec = ChildSpec(
@@ -165,7 +165,9 @@ class Source(Struct, frozen=True, kw_only=True):
 
     def _slots(self, settings: Settings) -> int:
         # An embedding model works through its queue in one slot, which is as quick and takes less memory.
-        return 1 if self.file is None or self.file.embeds else settings.parallel
+        if self.file is None or self.file.embeds:
+            return 1
+        return self.defaults.slots or settings.parallel
 
     def _load(self, settings: Settings, context: int, slots: int | None, prompts: bool) -> Load:
         assert self.file is not None
@@ -173,7 +175,7 @@ class Source(Struct, frozen=True, kw_only=True):
             context=context,
             slots=slots or self._slots(settings),
             weights=self.file.size,
-            cache_type=self.file.shape.cache_type(settings.kv_cache_type),
+            cache_type=self.file.shape.cache_type(self.defaults.cache_type or settings.kv_cache_type),
             prompts=prompts,
             whole=self.file.embeds,
         )
@@ -212,22 +214,45 @@ class Source(Struct, frozen=True, kw_only=True):
         return Plan(context=E5_CONTEXT, slots=settings.parallel, memory=E5_MEMORY, spec=spec)
 
 
-def stored(model: StoredModel) -> Source:
+def stored(model: StoredModel, own: Defaults = NOTHING) -> Source:
     """The source of a model in the store. Blocks on the disk.
+
+    Args:
+        own: What an administrator set for it.
 
     Raises:
         BadModelFile: its weights cannot be used.
     """
+    defaults = own.over(of_modelfile(model))
     return Source(
-        key=model.blob,
+        key=_key(model.blob, defaults),
         name=model.name,
         digest=model.digest,
         size=model.size,
         file=inspect(model.gguf),
-        params=model.params,
-        system=model.system,
+        defaults=defaults,
         messages=model.messages,
     )
+
+
+def of_modelfile(model: StoredModel) -> Defaults:
+    """The defaults that came with a model of the store."""
+    # Ollama's templates are in Go's template language; such a model is prompted by the template in its own file.
+    template = model.template if is_jinja(model.template) else ""
+    return from_modelfile(model.params, model.system, template)
+
+
+def is_jinja(template: str) -> bool:
+    """Whether a chat template is in Jinja: one in Go's language has no such tags."""
+    return "{%" in template
+
+
+def _key(blob: str, defaults: Defaults) -> str:
+    """Models of the same weights share a process, unless they are to be loaded otherwise."""
+    loaded_so = (defaults.context_length, defaults.slots, defaults.cache_type, defaults.template)
+    if not any(loaded_so):
+        return blob
+    return f"{blob}-{hashlib.sha256(repr(loaded_so).encode()).hexdigest()[:16]}"
 
 
 def from_path(path: Path, name: str | None = None) -> Source:

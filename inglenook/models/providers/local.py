@@ -9,6 +9,8 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Any, ClassVar
 
+from msgspec import structs
+
 from inglenook.kit.errors import BadInput, NotFound, UpstreamFailed
 from inglenook.kit.http.pool import HttpPool, Response
 from inglenook.models.calls import (
@@ -88,6 +90,8 @@ class LocalProvider:
             raise not_offered(job)
         source = await self._engine.source(job.model)
         _check(source, request)
+        if isinstance(request, ChatRequest):
+            request = _thinking(source, request)
         options = request.local
         if job.operation is not Operation.COUNT and _is_empty(request):
             async for event in self._load(source, request, options):
@@ -112,7 +116,7 @@ class LocalProvider:
         source = await self._engine.source(name)
         options = request.local
         async with self._engine.lease(source, num_ctx=options.num_ctx, keep_alive=options.keep_alive) as lease:
-            return await Channel(self._http, lease).render(request, _messages(source, request))
+            return await Channel(self._http, lease).render(_thinking(source, request), _messages(source, request))
 
     # -------------------------------------------------------------------------------------------- operations
 
@@ -143,7 +147,7 @@ class LocalProvider:
                 async for event in events:
                     yield event
             return
-        body = chat_body(request, messages, source.params, context=channel.lease.context)
+        body = chat_body(request, messages, source.defaults.parameters(), context=channel.lease.context)
         try:
             response = await channel.post("/v1/chat/completions", body)
         except PromptTooLong as error:
@@ -152,7 +156,7 @@ class LocalProvider:
             fitted = await self._fit(channel, request, messages, error)
             messages = fitted.messages
             yield _truncated(error, fitted.tokens, fitted.dropped)
-            body = chat_body(request, messages, source.params, context=channel.lease.context)
+            body = chat_body(request, messages, source.defaults.parameters(), context=channel.lease.context)
             response = await channel.post("/v1/chat/completions", body)
         stream = ChatStream(source.name, top=request.sampling.top_logprobs or 0)
         async with aclosing(_answer(channel, response, stream)) as events:
@@ -194,7 +198,7 @@ class LocalProvider:
         self, channel: Channel, request: CompletionRequest, prompt: str | list[int]
     ) -> AsyncGenerator[Event, None]:
         source = channel.lease.source
-        path, body = completion_body(request, prompt, source.params, context=channel.lease.context)
+        path, body = completion_body(request, prompt, source.defaults.parameters(), context=channel.lease.context)
         try:
             response = await channel.post(path, body)
         except PromptTooLong as error:
@@ -204,7 +208,7 @@ class LocalProvider:
             kept = error.context_length - _room(error.context_length, request.sampling.max_tokens)
             prompt = tokens[-kept:]
             yield _truncated(error, len(prompt), 0)
-            path, body = completion_body(request, prompt, source.params, context=channel.lease.context)
+            path, body = completion_body(request, prompt, source.defaults.parameters(), context=channel.lease.context)
             response = await channel.post(path, body)
         stream = CompletionStream(source.name, top=request.sampling.top_logprobs or 0)
         async with aclosing(_answer(channel, response, stream)) as events:
@@ -259,9 +263,15 @@ def _messages(source: Source, request: ChatRequest) -> list[Message]:
     """The chat with what the model itself puts before it."""
     before = [Message(role=item["role"], content=item["content"]) for item in source.messages]
     messages = [*before, *request.messages]
-    if source.system and not any(message.role == "system" for message in request.messages):
-        messages.insert(0, Message(role="system", content=source.system))
+    system = source.defaults.system
+    if system and not any(message.role == "system" for message in request.messages):
+        messages.insert(0, Message(role="system", content=system))
     return messages
+
+
+def _thinking(source: Source, request: ChatRequest) -> ChatRequest:
+    """The request with the model's default of how much to think, where it says nothing."""
+    return structs.replace(request, reasoning=source.defaults.thinking) if request.reasoning is None else request
 
 
 def _check(source: Source, request: ChatRequest | CompletionRequest | EmbeddingRequest) -> None:

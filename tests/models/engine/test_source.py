@@ -7,6 +7,7 @@ from msgspec.structs import replace
 from inglenook.kit.config import Settings
 from inglenook.kit.errors import Unavailable
 from inglenook.models.engine import machine
+from inglenook.models.engine.defaults import from_modelfile
 from inglenook.models.engine.memory import MIB
 from inglenook.models.engine.source import BOUNDLESS, Room, Source, built_in_embedder
 
@@ -37,7 +38,8 @@ def _room(budget: int, *, free: int | None = None, available: int = 1 << 50) -> 
     ],
 )
 def test_context(num_ctx: int | None, params: dict[str, Any], context: int, tiny: Tiny) -> None:
-    assert replace(tiny(), params=params).context(num_ctx, Settings(context_length=512)) == context
+    defaults = from_modelfile(params, "", "")
+    assert replace(tiny(), defaults=defaults).context(num_ctx, Settings(context_length=512)) == context
 
 
 def test_what_was_not_asked_for_is_made_smaller_to_fit(tiny: Tiny) -> None:
