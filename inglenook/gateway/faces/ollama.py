@@ -1,7 +1,7 @@
 """The Ollama face: what tools written for Ollama ask, answered as Ollama does, with keys.
 
 Differences, each said in the answer rather than kept silent: a prompt that was cut and options that say nothing here
-are named under `notices` of the last object and in `x-inglenook-notice`; `template` in a request is refused.
+are named under `notices` of the last object and in `x-inglenook-notice`.
 
 With `Settings.ollama_open` the routes here (all of them read or infer) also answer without a key, to programs on this
 machine only, and as the named account `open-ollama` with its own place in the ledger.

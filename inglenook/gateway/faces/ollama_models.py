@@ -33,7 +33,7 @@ _JSON = "application/json; charset=utf-8"
 _NDJSON = "application/x-ndjson"
 #: Fields of `/api/create` that cannot be carried, and why.
 _NOT_HERE = {
-    "template": "Ollama's templates are Go's; a model here is prompted by the template in its own file",
+    "template": "a model here is prompted by the template in its own file; /api/generate takes one with each prompt",
     "quantize": "quantising is not built; upload a file that is quantised already",
     "quantization": "quantising is not built; upload a file that is quantised already",
     "adapters": "adapters cannot be attached",

@@ -6,6 +6,7 @@ import msgspec
 from msgspec import Struct, field
 
 from inglenook.gateway.faces.asking import duration, media_type_of, read_as
+from inglenook.gateway.faces.go_template import GoTemplate
 from inglenook.gateway.faces.openai_requests import chosen_tools
 from inglenook.gateway.faces.sealing import tool_call, unsealed
 from inglenook.kit.errors import BadInput
@@ -141,12 +142,6 @@ def decode_generate(body: dict[str, Any]) -> Asked:
     prompt, images = read.prompt or "", _images(read.images, "images")
     if read.raw and (read.template or read.system or read.context):
         raise BadInput("raw mode does not support template, system, or context")
-    if read.template:
-        raise CannotCarry(
-            "field 'template' cannot be carried: models here use the template in their file; render the prompt "
-            "yourself and send it with raw: true",
-            field="template",
-        )
     sampling, local = _sampling(options, read), _local(options, read.keep_alive, read.truncate)
     local.context = read.context
     local.return_context = not read.raw
@@ -154,6 +149,10 @@ def decode_generate(body: dict[str, Any]) -> Asked:
     if not prompt and not images and not read.suffix:
         empty = ChatRequest(messages=[], local=local)
         return Asked(Operation.CHAT, empty, frozenset(), ignored, empty=True)
+    if read.template:
+        prompt, needs = _rendered(read, prompt)
+        completion = CompletionRequest(prompt=prompt, sampling=sampling, response_format=response_format, local=local)
+        return Asked(Operation.COMPLETION, completion, needs, ignored)
     if read.raw or read.suffix:
         if images:
             raise CannotCarry("field 'images' cannot be carried with raw or suffix", field="images")
@@ -169,6 +168,31 @@ def decode_generate(body: dict[str, Any]) -> Asked:
         messages=messages, sampling=sampling, response_format=response_format, reasoning=reasoning, local=local
     )
     return Asked(Operation.CHAT, request, needs | ({"vision"} if images else frozenset()), ignored)
+
+
+def _rendered(read: _Generate, prompt: str) -> tuple[str, frozenset[str]]:
+    """The prompt by the template that came with it, in place of all the model itself would put around it."""
+    reasoning, needs = _think(read.think)
+    system = [{"Role": "system", "Content": read.system}] if read.system else []
+    values = {
+        "System": read.system or "",
+        "Prompt": prompt,
+        "Suffix": read.suffix or "",
+        "Response": "",
+        "Messages": [*system, {"Role": "user", "Content": prompt}],
+        "Tools": [],
+        "Think": reasoning not in (None, "none"),
+        "ThinkLevel": read.think if isinstance(read.think, str) else "",
+        "IsThinkSet": reasoning is not None,
+    }
+    template = GoTemplate(read.template or "")
+    if read.images:
+        raise CannotCarry("field 'images' cannot be carried with a template of one's own", field="images")
+    places = {"system": {"System", "Messages"}, "suffix": {"Suffix"}, "think": {"Think", "ThinkLevel"}}
+    for name, uses in places.items():
+        if getattr(read, name) and not uses & template.uses:
+            raise CannotCarry(f"field '{name}' cannot be carried: the template has no place for it", field=name)
+    return template.render(values), needs
 
 
 def decode_chat(body: dict[str, Any]) -> Asked:

@@ -203,10 +203,33 @@ async def test_a_body_is_needed(client: httpx.AsyncClient) -> None:
     response = await client.post("/api/chat")
     assert (response.status_code, response.json()) == (400, {"error": "missing request body"})
     assert (await client.post("/api/chat", content=b"{")).status_code == 400
-    template = {"model": "echo", "prompt": "x", "template": "{{ .Prompt }}"}
-    response = await client.post("/api/generate", json=template)
-    assert response.status_code == 400
-    assert "template" in response.json()["error"]
+
+
+async def test_a_template_of_ones_own(client: httpx.AsyncClient, desk: Desk) -> None:
+    body = {
+        "model": "echo",
+        "prompt": "b",
+        "template": "a {{ .System }} {{ .Prompt }} {{ .Response }}z",
+        "stream": False,
+    }
+    told = (await client.post("/api/generate", json={**body, "system": "s"})).json()
+    assert (told["response"], desk.fake.jobs[-1].request.prompt) == ("a s b ", "a s b ")
+    shown = (await client.post("/api/generate", json={**body, "_debug_render_only": True})).json()
+    assert shown["_debug_info"] == {"rendered_template": "a  b ", "image_count": 0}
+    wrong: list[tuple[dict[str, Any], str]] = [
+        ({"template": "a\n{{ .Prompt"}, "template: line 2: unclosed action"),
+        ({"template": "{{ .Nobody }}"}, "template: there is no .Nobody here"),
+        ({"template": "{{ .Prompt }}", "system": "s"}, "'system' cannot be carried"),
+        ({"think": True}, "'think' cannot be carried"),
+        ({"suffix": "z"}, "'suffix' cannot be carried"),
+        ({"images": [PNG]}, "'images' cannot be carried"),
+        ({"raw": True}, "raw mode does not support template"),
+    ]
+    for more, said in wrong:
+        answer = await client.post("/api/generate", json={**body, **more})
+        assert (answer.status_code, said in answer.json()["error"]) == (400, True), answer.text
+    fill = {**body, "template": "<pre>{{ .Prompt }}<suf>{{ .Suffix }}<mid>", "suffix": "z"}
+    assert (await client.post("/api/generate", json=fill)).json()["response"] == "<pre>b<suf>z<mid>"
 
 
 async def test_a_broken_stream_ends_with_an_error_line(client: httpx.AsyncClient) -> None:

@@ -181,6 +181,15 @@ async def test_what_a_model_cannot_be_sent(client: httpx.AsyncClient) -> None:
     assert "images[0]" in refused["error"]
     shown = await post(client, "/api/generate", {"model": M, "prompt": "Hello?", "_debug_render_only": True})
     assert "<|im_start|>user\nHello?<|im_end|>" in shown["_debug_info"]["rendered_template"]
+    # A template that comes with the prompt stands for the model's own.
+    template = "{{ .System }}<|im_start|>user\n{{ .Prompt }}<|im_end|>\n<|im_start|>assistant\n{{ .Response }}"
+    body = {"model": M, "prompt": "Say hello.", "template": template, "stream": False, "options": {"num_predict": 4}}
+    answer = await post(client, "/api/generate", body)
+    assert answer["response"]
+    assert answer["context"]
+    shown = await post(client, "/api/generate", {**body, "_debug_render_only": True})
+    assert shown["_debug_info"]["rendered_template"].startswith("<|im_start|>user\nSay hello.")
+    assert "template" in (await post(client, "/api/generate", {**body, "template": "{{ if }}"}, 400))["error"]
     raw = {"model": M, "prompt": "Hello?", "raw": True, "_debug_render_only": True}
     assert (await post(client, "/api/generate", raw))["_debug_info"]["rendered_template"] == "Hello?"
 
