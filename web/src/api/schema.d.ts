@@ -516,6 +516,110 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/invitations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Invitations
+         * @description The invitations nobody has taken yet, oldest first; also those that have run out.
+         */
+        get: operations["list_invitations_api_v1_invitations_get"];
+        put?: never;
+        /**
+         * Invite
+         * @description Invite somebody. The answer is the only one that holds the link.
+         */
+        post: operations["invite_api_v1_invitations_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/invitations/{invitation_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Revoke Invitation
+         * @description Take an invitation back; its link is worthless at once.
+         */
+        delete: operations["revoke_invitation_api_v1_invitations__invitation_id__delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/invitations/{invitation_id}/renew": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Renew Invitation
+         * @description Make a new link in place of the old one, and send it where letters can be sent.
+         */
+        post: operations["renew_invitation_api_v1_invitations__invitation_id__renew_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/invitations/accept": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Accept Invitation
+         * @description Make the account one was invited to, and sign in.
+         */
+        post: operations["accept_invitation_api_v1_invitations_accept_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/invitations/look": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Look At Invitation
+         * @description What a link invites to.
+         */
+        post: operations["look_at_invitation_api_v1_invitations_look_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/keys": {
         parameters: {
             query?: never;
@@ -783,6 +887,86 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/mail/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Test Mail
+         * @description Send an e-mail now, to see whether the settings are right; the error says what the mail server said.
+         */
+        post: operations["test_mail_api_v1_mail_test_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/mail/waiting": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Waiting Mail
+         * @description E-mails that are not sent yet, newest first, with what the mail server said.
+         */
+        get: operations["list_waiting_mail_api_v1_mail_waiting_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/mail/waiting/{letter_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Drop Mail
+         * @description Throw an e-mail away that is not sent yet.
+         */
+        delete: operations["drop_mail_api_v1_mail_waiting__letter_id__delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/mail/waiting/{letter_id}/again": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Send Mail Again
+         * @description Try an e-mail again now.
+         */
+        post: operations["send_mail_again_api_v1_mail_waiting__letter_id__again_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/me": {
         parameters: {
             query?: never;
@@ -801,6 +985,26 @@ export interface paths {
          * @description Change one's own profile.
          */
         patch: operations["change_me_api_v1_me_patch"];
+        trace?: never;
+    };
+    "/api/v1/me/email": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Change Email
+         * @description Change one's own e-mail address.
+         */
+        put: operations["change_email_api_v1_me_email_put"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
         trace?: never;
     };
     "/api/v1/me/password": {
@@ -836,6 +1040,30 @@ export interface paths {
          */
         get: operations["list_models_api_v1_models_get"];
         put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/models/defaults": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read Defaults
+         * @description What holds of a model of this machine unless a call says otherwise, and who said it.
+         */
+        get: operations["read_defaults_api_v1_models_defaults_get"];
+        /**
+         * Set Defaults
+         * @description Set what holds of a model of this machine. A loaded one is loaded anew once its calls have ended.
+         */
+        put: operations["set_defaults_api_v1_models_defaults_put"];
         post?: never;
         delete?: never;
         options?: never;
@@ -917,6 +1145,66 @@ export interface paths {
          * @description Take a model out of memory; a busy one goes when its calls have ended.
          */
         post: operations["unload_model_api_v1_models_unload_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/password-reset": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Ask For Reset
+         * @description Have a link for a new password sent to one's address. The answer is the same whether there is such a user.
+         */
+        post: operations["ask_for_reset_api_v1_password_reset_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/password-reset/complete": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Complete Reset
+         * @description Choose a new password by a link; one's sessions end.
+         */
+        post: operations["complete_reset_api_v1_password_reset_complete_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/password-reset/look": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Look At Reset
+         * @description Whose password a link changes.
+         */
+        post: operations["look_at_reset_api_v1_password_reset_look_post"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1589,9 +1877,49 @@ export interface paths {
         };
         /**
          * Running Calls
-         * @description The calls under way now, oldest first.
+         * @description The calls under way now on this server, oldest first; who is no administrator sees their own.
          */
         get: operations["running_calls_api_v1_usage_running_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/usage/running/{call_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Stop Call
+         * @description Stop a call under way: one's own, or as an administrator anybody's. That it was is written down.
+         */
+        delete: operations["stop_call_api_v1_usage_running__call_id__delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/usage/running/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Watch Running
+         * @description The same as server-sent events: as it is, and then whenever it is different, at most once a second.
+         */
+        get: operations["watch_running_api_v1_usage_running_events_get"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1666,6 +1994,26 @@ export interface paths {
          * @description Make a key for a user, from the command line only.
          */
         post: operations["make_key_for_user_api_v1_users__user_id__keys_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/users/{user_id}/reset-link": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Make Reset Link
+         * @description Make a link for a new password, to hand it to the user. The answer is the only one that holds it.
+         */
+        post: operations["make_reset_link_api_v1_users__user_id__reset_link_post"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1955,6 +2303,16 @@ export interface components {
             updated_at: number;
         };
         /**
+         * EmailChange
+         * @description One's own e-mail address, which can get one a new password; null takes it away.
+         */
+        EmailChange: {
+            /** Email */
+            email: string | null;
+            /** Password */
+            password: string;
+        };
+        /**
          * EngineInfo
          * @description What models take of this machine, and may take; `memory_available`: what the machine has free now.
          */
@@ -2167,6 +2525,75 @@ export interface components {
         InputOut: {
             /** Id */
             id: string;
+        };
+        /**
+         * InvitationAcceptance
+         * @description The account that somebody who was invited makes.
+         */
+        InvitationAcceptance: {
+            /** Display Name */
+            display_name?: string | null;
+            /** Name */
+            name: string;
+            /** Password */
+            password: string;
+            /** Token */
+            token: string;
+        };
+        /**
+         * InvitationInfo
+         * @description An invitation nobody has taken yet; `groups` are ids.
+         */
+        InvitationInfo: {
+            /** Created At */
+            created_at: number;
+            /** Email */
+            email: string | null;
+            /** Expires At */
+            expires_at: number;
+            /** Groups */
+            groups: string[];
+            /** Id */
+            id: string;
+            /** Invited By */
+            invited_by: string;
+            /** Language */
+            language: string | null;
+            role: components["schemas"]["Role"];
+        };
+        /**
+         * InvitationLook
+         * @description An invitation, to who has its link.
+         */
+        InvitationLook: {
+            /** Email */
+            email: string | null;
+            /** Expires At */
+            expires_at: number;
+            /** Invited By */
+            invited_by: string;
+        };
+        /**
+         * InvitationRequest
+         * @description Whom to invite, as what, and how many days the link holds. A letter goes to `email` if letters can be sent.
+         */
+        InvitationRequest: {
+            /**
+             * Days
+             * @default 7
+             */
+            days?: number;
+            /** Email */
+            email?: string | null;
+            /**
+             * Groups
+             * @default []
+             */
+            groups?: string[];
+            /** Language */
+            language?: string | null;
+            /** @default member */
+            role?: components["schemas"]["Role"];
         };
         /**
          * KeyHealth
@@ -2412,12 +2839,42 @@ export interface components {
             worst: number;
         };
         /**
+         * MailTest
+         * @description Where to send an e-mail to try the settings out; without an address, to one's own.
+         */
+        MailTest: {
+            /** Address */
+            address?: string | null;
+        };
+        /**
+         * MailWaiting
+         * @description An e-mail that is not sent yet: why not, and whether it will be tried again.
+         */
+        MailWaiting: {
+            /** Address */
+            address: string;
+            /** Attempts */
+            attempts: number;
+            /** Created At */
+            created_at: number;
+            /** Error */
+            error: string | null;
+            /** Failed */
+            failed: boolean;
+            /** Id */
+            id: string;
+            /** Kind */
+            kind: string;
+        };
+        /**
          * Me
          * @description The user who is signed in. Without `language` or `theme` the browser's own hold.
          */
         Me: {
             /** Display Name */
             display_name: string;
+            /** Email */
+            email: string | null;
             /** Groups */
             groups: components["schemas"]["GroupName"][];
             /** Id */
@@ -2588,6 +3045,74 @@ export interface components {
             /** Text */
             text: string;
             usage: components["schemas"]["MessageUsage"] | null;
+        };
+        /**
+         * ModelDefaults
+         * @description What holds of a model of this machine unless a call says otherwise; null: not said here.
+         *
+         *     `context_length` (of one slot) and `max_tokens` in tokens, `slots` calls at a time, `keep_alive` seconds (negative
+         *     for ever), `cache_type` of the key-value cache, `system` for chats that bring none, `template` in Jinja in place of
+         *     the file's own, `thinking` for models that think.
+         */
+        ModelDefaults: {
+            /** Cache Type */
+            cache_type?: ("f16" | "q8_0" | "q4_0") | null;
+            /** Context Length */
+            context_length?: number | null;
+            /** Frequency Penalty */
+            frequency_penalty?: number | null;
+            /** Keep Alive */
+            keep_alive?: number | null;
+            /** Max Tokens */
+            max_tokens?: number | null;
+            /** Min P */
+            min_p?: number | null;
+            /** Presence Penalty */
+            presence_penalty?: number | null;
+            /** Repeat Last N */
+            repeat_last_n?: number | null;
+            /** Repeat Penalty */
+            repeat_penalty?: number | null;
+            /** Seed */
+            seed?: number | null;
+            /** Slots */
+            slots?: number | null;
+            /** Stop */
+            stop?: string[] | null;
+            /** System */
+            system?: string | null;
+            /** Temperature */
+            temperature?: number | null;
+            /** Template */
+            template?: string | null;
+            /** Thinking */
+            thinking?: ("none" | "minimal" | "low" | "medium" | "high" | "xhigh" | "max") | null;
+            /** Top K */
+            top_k?: number | null;
+            /** Top P */
+            top_p?: number | null;
+            /** Typical P */
+            typical_p?: number | null;
+        };
+        /**
+         * ModelDefaultsIn
+         * @description What to set for a model, in place of all that was set here; null goes back to the Modelfile or the server.
+         */
+        ModelDefaultsIn: {
+            defaults: components["schemas"]["ModelDefaults"];
+            /** Name */
+            name: string;
+        };
+        /**
+         * ModelDefaultsInfo
+         * @description A model's defaults: what was set here, what its Modelfile sets, and what holds (with the server's settings).
+         */
+        ModelDefaultsInfo: {
+            effective: components["schemas"]["ModelDefaults"];
+            modelfile: components["schemas"]["ModelDefaults"];
+            /** Name */
+            name: string;
+            own: components["schemas"]["ModelDefaults"];
         };
         /**
          * ModelInfo
@@ -2808,6 +3333,34 @@ export interface components {
             tags?: string[];
         };
         /**
+         * NewInvitation
+         * @description An invitation with its link, which is shown this once: `path` (`/invite#token=…`) under this server's address;
+         *     `link` is the whole if the settings name the public address. `sent`: a letter is on its way.
+         */
+        NewInvitation: {
+            /** Created At */
+            created_at: number;
+            /** Email */
+            email: string | null;
+            /** Expires At */
+            expires_at: number;
+            /** Groups */
+            groups: string[];
+            /** Id */
+            id: string;
+            /** Invited By */
+            invited_by: string;
+            /** Language */
+            language: string | null;
+            /** Link */
+            link: string | null;
+            /** Path */
+            path: string;
+            role: components["schemas"]["Role"];
+            /** Sent */
+            sent: boolean;
+        };
+        /**
          * NewKey
          * @description A key that was just made: the only time it is shown.
          */
@@ -2857,6 +3410,29 @@ export interface components {
              * @default []
              */
             tags?: string[];
+        };
+        /**
+         * NewPassword
+         * @description A new password, with the token of the link.
+         */
+        NewPassword: {
+            /** Password */
+            password: string;
+            /** Token */
+            token: string;
+        };
+        /**
+         * NewResetLink
+         * @description A link for a new password: `path` (`/reset#token=…`) under this server's address; `link` is the whole if the
+         *     settings name the public address.
+         */
+        NewResetLink: {
+            /** Expires At */
+            expires_at: number;
+            /** Link */
+            link: string | null;
+            /** Path */
+            path: string;
         };
         /**
          * NewUser
@@ -3266,6 +3842,22 @@ export interface components {
         Released: {
             /** Amount */
             amount: number;
+        };
+        /**
+         * ResetLook
+         * @description Whose password a link changes.
+         */
+        ResetLook: {
+            /** Name */
+            name: string;
+        };
+        /**
+         * ResetRequest
+         * @description The name or e-mail address of who forgot their password.
+         */
+        ResetRequest: {
+            /** Name */
+            name: string;
         };
         /**
          * RewrittenView
@@ -3682,7 +4274,8 @@ export interface components {
         };
         /**
          * RunningCall
-         * @description A call under way. `waiting_ms` is null once its first token has come.
+         * @description A call under way. `ttft_ms` is null until its first token has come; `output_tokens` are counted here, about.
+         *     `model` is null until it is known who answers.
          */
         RunningCall: {
             /** Asked */
@@ -3691,12 +4284,18 @@ export interface components {
             attempts: number;
             /** Call Id */
             call_id: string;
+            /** Key Id */
+            key_id: string | null;
             /** Model */
             model: string | null;
             /** Operation */
             operation: string;
+            /** Output Tokens */
+            output_tokens: number;
             /** Provider */
             provider: string | null;
+            /** Route */
+            route: string | null;
             /** Running Ms */
             running_ms: number;
             /** Source */
@@ -3705,10 +4304,22 @@ export interface components {
             started_at: number;
             /** Team Id */
             team_id: string | null;
+            /** Ttft Ms */
+            ttft_ms: number | null;
+            /** User */
+            user: string;
             /** User Id */
             user_id: string;
-            /** Waiting Ms */
-            waiting_ms: number | null;
+        };
+        /**
+         * RunningCalls
+         * @description What one may see of the calls under way on this server: the oldest `calls`, of `total`.
+         */
+        RunningCalls: {
+            /** Calls */
+            calls: components["schemas"]["RunningCall"][];
+            /** Total */
+            total: number;
         };
         /**
          * RunPage
@@ -3864,11 +4475,13 @@ export interface components {
         };
         /**
          * SessionState
-         * @description What the page must know first.
+         * @description What the page must know first. `resets_by_mail`: who forgot their password can ask for a link.
          */
         SessionState: {
             /** Needs Setup */
             needs_setup: boolean;
+            /** Resets By Mail */
+            resets_by_mail: boolean;
             user: components["schemas"]["Me"] | null;
             /** Version */
             version: string;
@@ -4023,6 +4636,14 @@ export interface components {
             until: number | null;
             /** Whole Ms */
             whole_ms: number;
+        };
+        /**
+         * TokenIn
+         * @description The token of a link.
+         */
+        TokenIn: {
+            /** Token */
+            token: string;
         };
         /**
          * Unloaded
@@ -5165,6 +5786,185 @@ export interface operations {
             };
         };
     };
+    list_invitations_api_v1_invitations_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InvitationInfo"][];
+                };
+            };
+        };
+    };
+    invite_api_v1_invitations_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["InvitationRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NewInvitation"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    revoke_invitation_api_v1_invitations__invitation_id__delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                invitation_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    renew_invitation_api_v1_invitations__invitation_id__renew_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                invitation_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NewInvitation"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    accept_invitation_api_v1_invitations_accept_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["InvitationAcceptance"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SessionState"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    look_at_invitation_api_v1_invitations_look_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TokenIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InvitationLook"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
     list_keys_api_v1_keys_get: {
         parameters: {
             query?: never;
@@ -5725,6 +6525,115 @@ export interface operations {
             };
         };
     };
+    test_mail_api_v1_mail_test_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MailTest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    list_waiting_mail_api_v1_mail_waiting_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MailWaiting"][];
+                };
+            };
+        };
+    };
+    drop_mail_api_v1_mail_waiting__letter_id__delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                letter_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    send_mail_again_api_v1_mail_waiting__letter_id__again_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                letter_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
     change_me_api_v1_me_patch: {
         parameters: {
             query?: never;
@@ -5746,6 +6655,37 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["Me"];
                 };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    change_email_api_v1_me_email_put: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["EmailChange"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description Validation Error */
             422: {
@@ -5805,6 +6745,71 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ModelInfo"][];
+                };
+            };
+        };
+    };
+    read_defaults_api_v1_models_defaults_get: {
+        parameters: {
+            query: {
+                /** @description The model. */
+                name: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ModelDefaultsInfo"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    set_defaults_api_v1_models_defaults_put: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ModelDefaultsIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ModelDefaultsInfo"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
                 };
             };
         };
@@ -5929,6 +6934,103 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Unloaded"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    ask_for_reset_api_v1_password_reset_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ResetRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    complete_reset_api_v1_password_reset_complete_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewPassword"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    look_at_reset_api_v1_password_reset_look_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TokenIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ResetLook"];
                 };
             };
             /** @description Validation Error */
@@ -7164,7 +8266,58 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["RunningCall"][];
+                    "application/json": components["schemas"]["RunningCalls"];
+                };
+            };
+        };
+    };
+    stop_call_api_v1_usage_running__call_id__delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                call_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    watch_running_api_v1_usage_running_events_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
                 };
             };
         };
@@ -7339,6 +8492,37 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["NewKey"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    make_reset_link_api_v1_users__user_id__reset_link_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                user_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NewResetLink"];
                 };
             };
             /** @description Validation Error */
