@@ -1,12 +1,14 @@
 """`inglenook doctor`: looks at what usually goes wrong and says what to do about it."""
 
 import importlib.util
+import json
 import os
 import shutil
 import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,6 +19,7 @@ import inglenook
 from inglenook.cli import print_json
 from inglenook.cli.options import data_option, json_option
 from inglenook.kit.config import Settings, load_settings
+from inglenook.models.engine.commands.registry import ENGINES
 from inglenook.models.engine.process import child_environment
 from inglenook.models.hub.found import find_folders
 from inglenook.store.lock import DataLock, DataLocked
@@ -135,6 +138,36 @@ def _ollama(settings: Settings) -> Iterator[Finding]:
             )
 
 
+def _engines(settings: Settings) -> Iterator[Finding]:
+    found = [engine.title for engine in ENGINES.values() if not engine.missing()]
+    other = [engine.title for engine in ENGINES.values() if engine.missing()]
+    said = f"other engines: {', '.join(found) or 'none'} found"
+    yield Finding("ok", f"{said}; {', '.join(other)} not installed, nor needed unless you want them" if other else said)
+    for kind, name, template in _commanded(settings):
+        engine = ENGINES.get(kind.removesuffix("-here"))
+        if engine is not None and (program := engine.missing(template)):
+            yield Finding(
+                "bad",
+                f"the provider {name} starts {program}, which is not found",
+                f"install {engine.title} ({engine.install}; it needs {engine.needs}), or name the program with its "
+                "whole path in the provider's settings",
+            )
+
+
+def _commanded(settings: Settings) -> Iterator[tuple[str, str, str]]:
+    """The kind, name and command of providers that start programs, as the database here has them."""
+    path = settings.data / "main.db"
+    if settings.database_url or not path.exists():
+        return
+    try:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as database:
+            rows = database.execute("SELECT kind, name, settings FROM providers WHERE kind LIKE '%-here'").fetchall()
+    except sqlite3.Error:  # of another version, or damaged: the server says more
+        return
+    for kind, name, text in rows:
+        yield str(kind), str(name), str(json.loads(text).get("command") or "")
+
+
 CHECKS: tuple[Callable[[Settings], Iterator[Finding]], ...] = (
     _python,
     _sqlite,
@@ -143,6 +176,7 @@ CHECKS: tuple[Callable[[Settings], Iterator[Finding]], ...] = (
     _parts,
     _packages,
     _ollama,
+    _engines,
 )
 
 

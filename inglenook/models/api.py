@@ -378,21 +378,25 @@ async def check_provider(
 
 @router.post("/providers/test")
 async def try_provider(
-    body: schemas.ProviderTestIn, _: Annotated[Principal, needs(Verb.MANAGE, "provider")], providers: TheProviders
+    body: schemas.ProviderTestIn,
+    principal: Annotated[Principal, needs(Verb.MANAGE, "provider")],
+    providers: TheProviders,
 ) -> schemas.ProviderTest:
     """Try out a provider that is not saved: with every key, list its models or ask one of them for a token."""
-    return schemas.ProviderTest.model_validate(await providers.test(body.kind, body.settings, body.model))
+    return schemas.ProviderTest.model_validate(await providers.test(principal, body.kind, body.settings, body.model))
 
 
 @router.post("/providers/{provider_id}/test")
 async def try_saved_provider(
     provider_id: str,
     body: schemas.SavedProviderTestIn,
-    _: Annotated[Principal, needs(Verb.MANAGE, "provider")],
+    principal: Annotated[Principal, needs(Verb.MANAGE, "provider")],
     providers: TheProviders,
 ) -> schemas.ProviderTest:
     """Try out a provider as it is saved, or with changes that are not saved yet."""
-    return schemas.ProviderTest.model_validate(await providers.test_saved(provider_id, body.settings, body.model))
+    return schemas.ProviderTest.model_validate(
+        await providers.test_saved(principal, provider_id, body.settings, body.model)
+    )
 
 
 # ---------------------------------------------------------------------------------------------- internals

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from inglenook.accounts import audit
 from inglenook.accounts.principal import Principal, Thing
-from inglenook.kit.errors import BadInput, Conflict, InglenookError, NotFound, UpstreamTimeout
+from inglenook.kit.errors import BadInput, Conflict, Forbidden, InglenookError, NotFound, UpstreamTimeout
 from inglenook.kit.ids import new_id
 from inglenook.kit.settings_schema import check_settings, secret_names
 from inglenook.kit.time import now_ms
@@ -72,7 +72,7 @@ class Providers:
             BadInput: the kind cannot be added, or a setting is wrong.
             Conflict: there is a provider, or a model, of that name.
         """
-        kind = _addable(given.kind)
+        kind = _addable(given.kind, actor)
         shown, secret = await self._accept(kind, given.settings)
         known = await self._known(given.models, kind, given.settings)
 
@@ -104,10 +104,11 @@ class Providers:
             BadInput, Conflict: as `add`.
         """
         before = await self._store.read(lambda s: _row(s, provider_id))
+        _demand_may_set_up(before.kind, actor)
         shown, secret = before.settings, before.secret
         known = self._known_of(provider_id, patch.models or ())
         if patch.settings is not None:
-            kind, kept = _addable(before.kind), self._secret(before)
+            kind, kept = _addable(before.kind, actor), self._secret(before)
             shown, secret = await self._accept(kind, patch.settings, kept)
             known |= await self._known(patch.models or (), kind, {**kept, **patch.settings}, provider_id)
 
@@ -166,14 +167,15 @@ class Providers:
         await self._keep_published(provider_id, {facts.name: facts for facts in found})
         return sorted(found, key=lambda facts: facts.name)
 
-    async def test(self, kind: str, settings: dict[str, Any], model: str | None = None) -> Trial:
+    async def test(self, actor: Principal, kind: str, settings: dict[str, Any], model: str | None = None) -> Trial:
         """Try settings out that are not saved.
 
         Raises:
             BadInput: the kind cannot be added.
+            Forbidden: its settings start programs, and the actor does not administer the server.
         """
         whole = _given(settings)
-        found = _addable(kind)
+        found = _addable(kind, actor)
         try:
             check_settings(found.settings_schema, whole)
             async with self._catalogue.trial(found, whole) as provider:
@@ -182,7 +184,11 @@ class Providers:
             return Trial(ok=False, problem=Problem("settings", error.message))
 
     async def test_saved(
-        self, provider_id: str, settings: dict[str, Any] | None = None, model: str | None = None
+        self,
+        actor: Principal,
+        provider_id: str,
+        settings: dict[str, Any] | None = None,
+        model: str | None = None,
     ) -> Trial:
         """Try a provider out as it is saved, or with `settings` in place of its own (but a secret left out stays).
 
@@ -191,7 +197,7 @@ class Providers:
         """
         row = await self._store.read(lambda s: _row(s, provider_id))
         return await self.test(
-            row.kind, {**self._secret(row), **(row.settings if settings is None else settings)}, model
+            actor, row.kind, {**self._secret(row), **(row.settings if settings is None else settings)}, model
         )
 
     def _known_of(self, provider_id: str, models: Sequence[ChosenModelIn]) -> dict[str, Known]:
@@ -298,7 +304,8 @@ def _given(settings: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in settings.items() if value not in (None, "", [])}
 
 
-def _addable(name: str) -> ProviderKind:
+def _addable(name: str, actor: Principal) -> ProviderKind:
+    _demand_may_set_up(name, actor)
     try:
         kind = registry.get(name)
     except NotFound as error:
@@ -306,6 +313,12 @@ def _addable(name: str) -> ProviderKind:
     if kind.standing:
         raise BadInput(f"the provider {name} is always there; another cannot be added", field="kind")
     return kind
+
+
+def _demand_may_set_up(name: str, actor: Principal) -> None:
+    """Whoever else may manage providers: programs are started by administrators only."""
+    if not actor.is_admin and name in registry.names() and registry.get(name).starts_programs:
+        raise Forbidden(f"a provider of the kind {name} starts a program here; only an administrator may set it up")
 
 
 def _row(session: Session, provider_id: str) -> ProviderRow:

@@ -7,7 +7,7 @@ import pytest
 
 from inglenook.models.hub.layout import ModelStore
 from tests.support.gguf import tiny_llama
-from tests.support.running import inglenook
+from tests.support.running import RunningServer, inglenook
 
 pytestmark = pytest.mark.slow
 
@@ -39,3 +39,14 @@ def test_a_folder_of_ollama_is_offered(tmp_path: Path) -> None:
     assert f"{theirs.root}: 1, 0.0 GiB, used without a copy" in used
     listed = inglenook("list", "--data", data, HOME=home, INGLENOOK_OLLAMA_MODELS=str(theirs.root)).stdout
     assert "theirs:latest" in listed
+
+
+def test_a_program_that_a_provider_starts_is_looked_for(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    with RunningServer(data) as server, server.set_up() as client:
+        body = {"kind": "vllm-here", "name": "Big one", "settings": {"model": "org/m", "command": "absent-vllm {port}"}}
+        client.post("/api/v1/providers", json=body).raise_for_status()
+        done = inglenook("doctor", "--data", str(data))
+    assert done.returncode == 1
+    assert "the provider Big one starts absent-vllm, which is not found" in done.stdout
+    assert "uv tool install vllm" in done.stdout

@@ -12,12 +12,16 @@ import orjson
 import pytest
 from sqlalchemy import delete
 
+from inglenook.accounts.principal import Principal
 from inglenook.accounts.tables import Grant
 from inglenook.kit.asgi import LOCAL_ADMIN
 from inglenook.kit.config import load_settings
+from inglenook.kit.errors import Forbidden
 from inglenook.models.errors import ModelNotFound
 from inglenook.models.hub.layout import ModelStore
 from inglenook.models.prices import Prices
+from inglenook.models.schemas import ProviderIn, ProviderPatch
+from inglenook.models.service import Providers
 from inglenook.server import House, build_app, open_house
 from tests.support.certificates import make_certificate
 from tests.support.gguf import tiny_llama
@@ -419,3 +423,19 @@ async def test_a_folder_of_ollama_is_found_and_used(
     refused = await admin.post("models/delete", json={"name": "theirs"})
     assert (refused.status_code, refused.json()["error"]["code"]) == (409, "lent_model")
     assert "hf_x" not in (await admin.get("settings")).text
+
+
+async def test_only_administrators_set_up_what_starts_programs(house: House, admin: httpx.AsyncClient) -> None:
+    settings = {"model": "org/m", "command": "/bin/sh -c {port}"}
+    made = (await admin.post("providers", json={"kind": "vllm-here", "name": "mine", "settings": settings})).json()
+    eve = Principal(user_id="usr_eve", name="eve")
+    providers = Providers(house.store, house.secrets, house.catalogue)
+    for attempt in (
+        providers.add(eve, ProviderIn(kind="vllm-here", name="other", settings=settings)),
+        providers.test(eve, "vllm-here", settings),
+        providers.change(eve, made["id"], ProviderPatch(settings=settings)),
+        providers.test_saved(eve, made["id"]),
+    ):
+        with pytest.raises(Forbidden, match="only an administrator may set it up"):
+            await attempt
+    assert house.engine.status() == []

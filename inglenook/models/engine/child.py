@@ -20,18 +20,24 @@ from typing import Any
 _PR_SET_PDEATHSIG = 1
 
 
-def run(listen: Callable[[dict[str, Any]], int]) -> None:
-    """Be such a process: configure, serve by `listen` (configuration in, port out), and end with the parent."""
+def run(listen: Callable[[dict[str, Any]], int], *, at_end: Callable[[], None] | None = None) -> None:
+    """Be such a process: configure, serve by `listen` (configuration in, port out), and end with the parent.
+
+    Args:
+        at_end: What to do before that, and when asked to end (SIGTERM).
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in the terminal is the parent's to act on
+    if at_end is not None:
+        signal.signal(signal.SIGTERM, lambda *_: _leave(at_end))
     if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL if at_end is None else signal.SIGTERM)
     # Standard output stays ours; what libraries print goes to standard error.
     answer = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)
     config = json.loads(sys.stdin.buffer.readline() or b"{}")
     if os.getppid() != config.get("parent"):
         os._exit(1)  # the parent died before we could ask to be told
-    threading.Thread(target=_exit_at_end_of_pipe, daemon=True).start()
+    threading.Thread(target=_exit_at_end_of_pipe, args=(at_end,), daemon=True).start()
     try:
         port = listen(config)
     except Exception as error:  # noqa: BLE001 - whatever it was, the parent should hear of it
@@ -41,9 +47,15 @@ def run(listen: Callable[[dict[str, Any]], int]) -> None:
     threading.Event().wait()
 
 
-def _exit_at_end_of_pipe() -> None:
+def _exit_at_end_of_pipe(at_end: Callable[[], None] | None) -> None:
     while sys.stdin.buffer.read(4096):
         pass
+    _leave(at_end)
+
+
+def _leave(at_end: Callable[[], None] | None) -> None:
+    if at_end is not None:
+        at_end()
     os._exit(0)
 
 

@@ -33,6 +33,7 @@ _WEIGHTS_LOADED = b"initializing, n_slots"
 _CLUTTER = re.compile(r"^[\d.]+ [A-Z] (?:\w+ +)?\S+: |/\S*/(?=\w+\.\w+:\d+)")
 _LOG_LINES = 200
 _LOG_LINE = 600
+_LAST_WORDS = 12
 _SAMPLE_SECONDS = 0.25
 _ROOT = Path(__file__).resolve().parents[3]
 _PASSED_ON = re.compile(
@@ -49,12 +50,19 @@ class ChildSpec(Struct, kw_only=True):
         config: Its configuration, without the key.
         name: Of the model, for messages.
         memory_limit: Bytes that are too many while it loads; 0 for no limit.
+        grace: Seconds it gets to end by itself; 0: it holds nothing worth a farewell. One that gets some is a frame
+            around a program of others, whose processes count as its own.
+        reserved: Bytes that count as taken by it, if it takes less.
+        timeout: Seconds it may take until it listens; 0: as the server's settings say.
     """
 
     module: str
     config: dict[str, Any]
     name: str
     memory_limit: int = 0
+    grace: float = 0
+    reserved: int = 0
+    timeout: float = 0
 
 
 class Child:
@@ -100,11 +108,14 @@ class Child:
                 "its limits (memory, processes, open files) leave no room for it"
             ) from error
         child = cls(spec, process, secrets.token_urlsafe(24))
+        timeout = spec.timeout or timeout
         try:
             async with asyncio.timeout(timeout):
                 await child._configure()
         except TimeoutError:
             await child.stop()
+            if spec.grace:
+                raise child._no_start(f"was not ready within {timeout:g} s") from None
             raise Unavailable(
                 f"model {spec.name} did not load within {timeout:g} s and was ended; try again, or raise load_timeout"
             ) from None
@@ -134,12 +145,12 @@ class Child:
 
     def memory(self) -> int:
         """Bytes it takes: its share (PSS) where the system tells, else resident. 0 once it is gone. Blocks for ms."""
-        with suppress(OSError, ValueError):
-            for line in Path(f"/proc/{self.pid}/smaps_rollup").read_text().splitlines():
-                if line.startswith("Pss:"):
-                    return int(line.split()[1]) * 1024
+        if not self._spec.grace:
+            return _proportional(self.pid)
         with suppress(psutil.Error):
-            return int(psutil.Process(self.pid).memory_info().rss)
+            family = psutil.Process(self.pid).children(recursive=True)
+            taken = _proportional(self.pid) + sum(_proportional(process.pid) for process in family)
+            return max(taken, self._spec.reserved)
         return 0
 
     async def failure(self, what: str) -> ModelFailed:
@@ -155,13 +166,23 @@ class Child:
         )
 
     async def stop(self) -> None:
-        """End it and wait until it has. It holds nothing worth a farewell."""
-        with suppress(ProcessLookupError):
-            self._process.kill()
+        """End it and wait until it has."""
         await asyncio.shield(self._finish())
 
     async def _finish(self) -> None:
-        await asyncio.gather(*self._tasks)
+        with suppress(ProcessLookupError, TimeoutError):
+            if self._spec.grace:
+                self._process.terminate()
+                async with asyncio.timeout(self._spec.grace):
+                    await self._ended.wait()
+        with suppress(ProcessLookupError):
+            self._process.kill()
+        if self._spec.grace:
+            await asyncio.wait(self._tasks, timeout=self._spec.grace)
+            self._tasks[0].cancel()  # a program that went its own way may hold the log open
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+        else:
+            await asyncio.gather(*self._tasks)
         if self._process.stdin is not None:
             self._process.stdin.close()
 
@@ -213,7 +234,16 @@ class Child:
                     "loading, far more than a file of its size should"
                 )
 
+    def _no_start(self, how: str) -> Unavailable:
+        """The error for a program of others that did not come to listen, with its last words."""
+        last = [line.strip() for line in self._log if line.strip()][-_LAST_WORDS:]
+        event(log, logging.WARNING, "model did not load", model=self.name, reason=how)
+        said = "; it said:\n" + "\n".join(last) if last else ""
+        return Unavailable(f"the program of model {self.name} {how}{said}", details={"log": self.log[-50:]})
+
     def _load_error(self, said: str) -> InglenookError:
+        if self._spec.grace:
+            return self._no_start(f"did not start: {said or self._how_it_ended()}")
         lines = [line for line in self._log if re.search(r"\berror\b|GGML_ASSERT|^[\d.]+ E ", line, re.I)]
         reason = _CLUTTER.sub("", lines[0].strip() if lines else said)
         if not reason or (self._process.returncode or 0) < 0:
@@ -232,7 +262,8 @@ class Child:
             *lines, rest = (rest + chunk).split(b"\n")
             rest = rest[-_LOG_LINE:]
             for line in lines:
-                self._log.append(line[:_LOG_LINE].decode("utf-8", "replace"))
+                # Some programs show all their settings.
+                self._log.append(line[:_LOG_LINE].decode("utf-8", "replace").replace(self.api_key, "***"))
                 if _WEIGHTS_LOADED in line:
                     self._weights_loaded.set()
 
@@ -261,6 +292,14 @@ def child_environment() -> dict[str, str]:
     if (folder := library_folder()) is not None:
         passed["LD_LIBRARY_PATH"] = os.pathsep.join(filter(None, (folder, passed.get("LD_LIBRARY_PATH"))))
     return {**passed, "PYTHONPATH": path, "OMP_WAIT_POLICY": "passive", "GOMP_SPINCOUNT": "0"}
+
+
+def _proportional(pid: int) -> int:
+    with suppress(OSError, ValueError):
+        for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+            if line.startswith("Pss:"):
+                return int(line.split()[1]) * 1024
+    return _resident(pid)
 
 
 def _resident(pid: int) -> int:

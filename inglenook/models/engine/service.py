@@ -193,6 +193,13 @@ class Engine:
             if resident.source.name.lower() == name.lower():
                 resident.evict()
 
+    def forget(self, key: str) -> None:
+        """A source is no more: its process goes as soon as it is idle."""
+        resident = self._residents.get(key)
+        if resident is not None:
+            resident.keep_alive = 0
+            resident.evict()
+
     def status(self) -> list[LoadedModel]:
         """What is loaded or about to be, the latest to expire first."""
         models = [self._describe(resident) for resident in self._residents.values()]

@@ -135,6 +135,8 @@ class ProviderKind(Struct, frozen=True, kw_only=True):
             never returned by the API.
         make: From settings (secrets included, in the clear) and the server's shared parts to an instance.
         standing: One instance exists by itself, under the kind's name and with empty settings; none can be added.
+        starts_programs: Its settings name a program that is started here. Only administrators may set it up, whoever
+            else may manage providers.
         hidden: Not offered to people; it can be made through the API all the same.
         known: The models it knows without being asked. Reads a file the first time.
         docs, keys_page: Where its API is described, and where one gets a key for it.
@@ -147,6 +149,7 @@ class ProviderKind(Struct, frozen=True, kw_only=True):
     settings_schema: dict[str, Any]
     make: Callable[[dict[str, Any], "ProviderParts"], Provider]
     standing: bool = False
+    starts_programs: bool = False
     hidden: bool = False
     known: Callable[[], Sequence[ModelFacts]] = tuple
     docs: str = ""
