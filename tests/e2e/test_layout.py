@@ -12,6 +12,8 @@ from tests.support.teller import MODEL, Teller
 PAGES = [
     "/",
     "/models",
+    "/models/routes",
+    "/models/routes/new",
     "/settings/profile",
     "/settings/keys",
     "/models/providers",

@@ -79,6 +79,11 @@ const SettingsPage = lazyPage(() =>
 const sectioned = [
   createRoute({ getParentRoute: () => frame, path: "/models", component: ModelsPage }),
   createRoute({ getParentRoute: () => frame, path: "/models/$section", component: ModelsPage }),
+  createRoute({
+    getParentRoute: () => frame,
+    path: "/models/routes/$routeId",
+    component: lazyPage(() => import("@/features/routes/RoutePage").then(({ RoutePage }) => RoutePage)),
+  }),
   createRoute({ getParentRoute: () => frame, path: "/admin", component: AdminPage }),
   createRoute({ getParentRoute: () => frame, path: "/admin/$section", component: AdminPage }),
   createRoute({ getParentRoute: () => frame, path: "/settings", component: SettingsPage }),

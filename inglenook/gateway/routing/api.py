@@ -144,7 +144,7 @@ def _info(routes: Routes, facts: RouteFacts) -> schemas.RouteInfo:
     problems = routes.problems(facts.name, facts.definition, kept=facts.definition.targets)
     if routes.shadowed(facts.name):
         text = f"a model is called '{facts.name}' too; the name means this route"
-        problems.append(Problem("warning", "name", None, text))
+        problems.append(Problem("warning", "name", None, text, "shadowed"))
     live = routes.live.preview(facts.name, facts.definition)
     return schemas.RouteInfo(
         id=facts.id,

@@ -133,12 +133,14 @@ class RouteDefinition(_Part):
 
 class Problem(NamedTuple):
     """Something about a definition. `field` as in `targets[1].when.times[0].zone`; `target` is the one it is about,
-    as it is named; an `error` must be mended, a `warning` may stand."""
+    as it is named; an `error` must be mended, a `warning` may stand. `code` is for those who say it in other words:
+    `form` is any value that is not what it should be."""
 
     level: Literal["error", "warning"]
     field: str
     target: str | None
     message: str
+    code: str = "form"
 
 
 class Known(NamedTuple):
@@ -193,21 +195,21 @@ def problems(name: str, definition: RouteDefinition, known: Known, *, kept: Iter
         where = f"targets[{place}]"
         facts = known.model(target.model)
         if target.model in seen:
-            found.append(_about(target, f"{where}.model", "is there twice; name each target once"))
+            found.append(_about(target, f"{where}.model", "is there twice; name each target once", "twice"))
         seen.add(target.model)
         if target.model == name or _leads_to(name, target.model, known.routes, DEEPEST):
-            found.append(_about(target, f"{where}.model", f"leads back to '{name}' itself"))
+            found.append(_about(target, f"{where}.model", f"leads back to '{name}' itself", "loops"))
         elif target.model not in known.routes and facts is None:
             level: Literal["error", "warning"] = "warning" if target.model in kept else "error"
-            found.append(_about(target, f"{where}.model", "is no model and no route here", level))
+            found.append(_about(target, f"{where}.model", "is no model and no route here", "missing", level))
         found += _of_conditions(target.when, f"{where}.when", target)
     found += _of_conditions(definition.when, "when", None)
     if definition.strategy == "weighted" and not any(target.weight for target in definition.targets):
-        found.append(Problem("error", "targets", None, "every weight is 0; give one target more"))
+        found.append(Problem("error", "targets", None, "every weight is 0; give one target more", "no_weight"))
     found += _of_embeddings(definition, known)
     if definition.cache and definition.cache.shared == "everyone" and definition.private:
         text = "a private route keeps answers for everyone: whoever may use it sees what others were answered"
-        found.append(Problem("warning", "cache.shared", None, text))
+        found.append(Problem("warning", "cache.shared", None, text, "shared_private"))
     return found
 
 
@@ -224,13 +226,17 @@ def zone(name: str) -> tzinfo | None:
 def _of_conditions(when: RouteConditions, where: str, target: RouteTarget | None) -> Iterable[Problem]:
     least, most = when.min_prompt_tokens, when.max_prompt_tokens
     if least is not None and most is not None and least > most:
-        yield _about(target, f"{where}.max_prompt_tokens", f"{most} is less than min_prompt_tokens, {least}")
+        yield _about(
+            target, f"{where}.max_prompt_tokens", f"{most} is less than min_prompt_tokens, {least}", "empty_span"
+        )
     if both := sorted(set(when.tags) & set(when.without_tags)):
-        yield _about(target, f"{where}.without_tags", f"'{both[0]}' is among tags too, so no call is ever taken")
+        yield _about(
+            target, f"{where}.without_tags", f"'{both[0]}' is among tags too, so no call is ever taken", "never"
+        )
     for place, window in enumerate(when.times):
         if zone(window.zone) is None:
             text = f"this system knows no time zone '{window.zone}'; write one such as Europe/Berlin, or UTC"
-            yield _about(target, f"{where}.times[{place}].zone", text)
+            yield _about(target, f"{where}.times[{place}].zone", text, "zone")
 
 
 def _of_embeddings(definition: RouteDefinition, known: Known) -> Iterable[Problem]:
@@ -242,7 +248,7 @@ def _of_embeddings(definition: RouteDefinition, known: Known) -> Iterable[Proble
     if len(embedders) > 1:
         names = "' and '".join(sorted(embedders.values())[:2])
         text = f"'{names}' embed with different models: vectors of one cannot be compared with those of the other"
-        yield Problem("warning", "targets", None, text)
+        yield Problem("warning", "targets", None, text, "embedders")
 
 
 def _leads_to(name: str, target: str, routes: Mapping[str, RouteDefinition], depth: int) -> bool:
@@ -258,11 +264,13 @@ def _leads_to(name: str, target: str, routes: Mapping[str, RouteDefinition], dep
     )
 
 
-def _about(target: RouteTarget | None, field: str, text: str, level: Literal["error", "warning"] = "error") -> Problem:
+def _about(
+    target: RouteTarget | None, field: str, text: str, code: str, level: Literal["error", "warning"] = "error"
+) -> Problem:
     if target is None:
-        return Problem(level, field, None, f"{field}: {text}")
+        return Problem(level, field, None, f"{field}: {text}", code)
     inner = re.sub(r"^targets\[\d+\]\.", "", field)
-    return Problem(level, field, target.model, f"target '{target.model}', {inner}: {text}")
+    return Problem(level, field, target.model, f"target '{target.model}', {inner}: {text}", code)
 
 
 def _problem(given: Mapping[str, Any], loc: tuple[int | str, ...], text: str) -> Problem:

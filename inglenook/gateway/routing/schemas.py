@@ -73,12 +73,17 @@ class RouteDraft(_Input):
 
 class ProblemInfo(BaseModel):
     """Something about a definition: `field` as in `targets[1].when.times[0].zone`, `target` the one it is about. An
-    `error` must be mended before the route can be kept, a `warning` may stand."""
+    `error` must be mended before the route can be kept, a `warning` may stand.
+
+    `code`: `form`, `twice`, `loops`, `missing`, `empty_span`, `never` (no call is ever taken), `zone`, `no_weight`,
+    `embedders`, `shared_private`, `shadowed`.
+    """
 
     level: Literal["error", "warning"]
     field: str
     target: str | None
     message: str
+    code: str
 
 
 class RouteTargetInfo(BaseModel):
