@@ -157,7 +157,7 @@ def test_what_is_set_is_kept_and_said_in_words(open_page: OpenPage) -> None:
     expect(row).to_contain_text("not tagged hard, confidential")
     expect(row).to_contain_text("calls for at most $0.01")
     page.get_by_role("radio", name="By share").check()
-    page.get_by_label("Share of echo").fill("3")
+    row.get_by_label("Share").fill("3")
     expect(row).to_contain_text("75 %")
     page.get_by_role("checkbox", name="Give the very same call the same answer again").check()
     page.get_by_label("Unit of time").select_option("days")

@@ -161,3 +161,12 @@ def test_a_problem_names_its_place() -> None:
     assert problem == Problem(
         "error", "targets[1].model", "gone", "target 'gone', model: is no model and no route here"
     )
+
+
+def test_a_problem_has_a_code_for_other_words() -> None:
+    twice = definition("gpt-4o", "gpt-4o", "nobody", strategy="ordered")
+    told = [(problem.code, problem.field) for problem in problems("smart", twice, Known(MODELS.get, {}))]
+    assert told == [("twice", "targets[1].model"), ("missing", "targets[2].model")]
+    wrong = mistakes({"targets": [{"model": "gpt-4o", "weight": -1}]})
+    assert isinstance(wrong, list)
+    assert [problem.code for problem in wrong] == ["form"]

@@ -59,6 +59,11 @@ export function duration(ms: number): string {
   return unit(ms / 60_000, "minute", ms < 600_000 ? 1 : 0);
 }
 
+/** So many days, hours or minutes. */
+export function span(value: number, unit: "day" | "hour" | "minute"): string {
+  return formatter({ style: "unit", unit, unitDisplay: unit === "day" ? "long" : "short" }).format(value);
+}
+
 export function dateTime(at: number): string {
   return new Intl.DateTimeFormat(i18n.locale, { dateStyle: "medium", timeStyle: "short" }).format(at);
 }

@@ -6,6 +6,8 @@ import { duration } from "@/i18n/format";
 import { clockTime } from "./clock";
 import { StateDot } from "./StateDot";
 
+const AT_ONCE_MS = 100;
+
 /** How a target is at this moment: how quick, how busy, and whether it rests after failures. */
 export function HealthLine({ health, slowest }: { health: TargetHealth; slowest: number }) {
   const { t } = useLingui();
@@ -23,9 +25,11 @@ export function HealthLine({ health, slowest }: { health: TargetHealth; slowest:
       {quick > 0 ? (
         <span className="flex items-center gap-2">
           <Latency ms={quick} slowest={slowest} />
-          {health.streamed_ms > 0
-            ? t`begins in about ${duration(health.streamed_ms)}`
-            : t`answers in about ${duration(health.whole_ms)}`}
+          {quick < AT_ONCE_MS
+            ? t`answers at once`
+            : health.streamed_ms > 0
+              ? t`begins in about ${duration(health.streamed_ms)}`
+              : t`answers in about ${duration(health.whole_ms)}`}
         </span>
       ) : null}
       {health.in_flight > 0 ? (

@@ -40,6 +40,7 @@ export function TargetRow(props: TargetRowProps) {
   const { t } = useLingui();
   const [open, setOpen] = useState(false);
   const inside = problems.filter(({ field }) => !/^targets\[\d+\](\.model)?$/.test(field));
+  const weightProblem = problems.find(({ field }) => field.endsWith("].weight"));
   const own = problems.filter((problem) => !inside.includes(problem));
   const words = [
     ...conditionsInWords(target.when, currency),
@@ -73,6 +74,22 @@ export function TargetRow(props: TargetRowProps) {
               </span>
             )}
           </p>
+          {share === null ? null : (
+            <NumberField
+              className="mt-1 w-36"
+              label={
+                <>
+                  <Trans>Share</Trans> <span className="sr-only">{target.model}</span>
+                </>
+              }
+              min={0}
+              step="any"
+              value={target.weight}
+              unit={`${number(share * 100)} %`}
+              error={weightProblem && problemInWords(weightProblem)}
+              onChange={(weight) => onChange({ weight: weight ?? 0 })}
+            />
+          )}
           {own.map((problem) => (
             <p
               key={problem.message}
@@ -83,18 +100,6 @@ export function TargetRow(props: TargetRowProps) {
             </p>
           ))}
         </div>
-        {share === null ? null : (
-          <NumberField
-            className="w-24"
-            label={<span className="sr-only">{t`Share of ${target.model}`}</span>}
-            min={0}
-            step="any"
-            value={target.weight}
-            unit={`${number(share * 100)} %`}
-            error={problems.find(({ field }) => field.endsWith("].weight"))?.message}
-            onChange={(weight) => onChange({ weight: weight ?? 0 })}
-          />
-        )}
         <IconButton
           tip="end"
           label={t`Conditions of ${target.model}`}

@@ -2,7 +2,7 @@ import { t } from "@lingui/core/macro";
 
 import type { RouteProblem } from "@/api/types";
 import { money } from "@/features/usage/money";
-import { duration, listing, number } from "@/i18n/format";
+import { duration, listing, number, span } from "@/i18n/format";
 
 import { capabilityName } from "@/features/models/capabilities";
 
@@ -223,5 +223,14 @@ export function problemInWords({ code, target, message }: RouteProblem): string 
   }
 }
 
-/** Seconds as people say them. */
-export const seconds = (value: number) => duration(value * 1000);
+/** Seconds as people say them: 10 sec, 90 min, 24 hr, 30 days. */
+export function seconds(value: number): string {
+  const [size, name] = SPANS.find(([size]) => value >= size && value % size === 0) ?? [1, null];
+  return name ? span(value / size, name) : duration(value * 1000);
+}
+
+const SPANS = [
+  [86_400, "day"],
+  [3600, "hour"],
+  [60, "minute"],
+] as const;
