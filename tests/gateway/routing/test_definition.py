@@ -159,7 +159,7 @@ def test_vectors_of_two_models_are_warned_of() -> None:
 def test_a_problem_names_its_place() -> None:
     (problem,) = problems("smart", definition("gpt-4o", "gone"), Known(MODELS.get, {}))
     assert problem == Problem(
-        "error", "targets[1].model", "gone", "target 'gone', model: is no model and no route here"
+        "error", "targets[1].model", "gone", "target 'gone', model: is no model and no route here", "missing"
     )
 
 

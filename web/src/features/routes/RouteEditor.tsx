@@ -183,7 +183,8 @@ export function RouteEditor({ route, others }: { route: RouteInfo | null; others
         onConfirm={() =>
           route &&
           remove.mutate(route.id, {
-            onSuccess: () => void navigate({ to: "/models/$section", params: { section: "routes" }, ignoreBlocker: true }),
+            onSuccess: () =>
+              void navigate({ to: "/models/$section", params: { section: "routes" }, ignoreBlocker: true }),
             onError: toastError,
             onSettled: () => setRemoving(false),
           })
