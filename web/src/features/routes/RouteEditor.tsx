@@ -17,7 +17,7 @@ import { CachePart } from "./CachePart";
 import { CallsPart } from "./CallsPart";
 import { blank, definitionOf, isSame, problemAt, problemsIn, type RouteDraft, toDraft } from "./draft";
 import { FailurePart } from "./FailurePart";
-import { useAddRoute, useChangeRoute, useCurrency, useRemoveRoute, useReview } from "./queries";
+import { routesChanged, useAddRoute, useChangeRoute, useCurrency, useRemoveRoute, useReview } from "./queries";
 import { StrategyPart } from "./StrategyPart";
 import { TargetsPart } from "./TargetsPart";
 import { TryPart } from "./TryPart";
@@ -184,9 +184,13 @@ export function RouteEditor({ route, others }: { route: RouteInfo | null; others
           route &&
           remove.mutate(route.id, {
             onSuccess: () =>
-              void navigate({ to: "/models/$section", params: { section: "routes" }, ignoreBlocker: true }),
-            onError: toastError,
-            onSettled: () => setRemoving(false),
+              navigate({ to: "/models/$section", params: { section: "routes" }, ignoreBlocker: true }).then(
+                routesChanged,
+              ),
+            onError: (failure) => {
+              setRemoving(false);
+              toastError(failure);
+            },
           })
         }
       >

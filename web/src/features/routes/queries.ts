@@ -30,14 +30,15 @@ export function useHealth() {
   });
 }
 
-async function changed(): Promise<void> {
+/** Everything that shows routes is out of date. */
+export async function routesChanged(): Promise<void> {
   await Promise.all([queryClient.invalidateQueries({ queryKey: ROUTES }), modelsChanged()]);
 }
 
 export function useAddRoute() {
   return useMutation({
     mutationFn: (body: RouteIn) => ask(api.POST("/api/v1/routes", { body })),
-    onSuccess: changed,
+    onSuccess: routesChanged,
   });
 }
 
@@ -45,14 +46,14 @@ export function useChangeRoute() {
   return useMutation({
     mutationFn: ({ id, ...body }: RoutePatch & { id: string }) =>
       ask(api.PATCH("/api/v1/routes/{route_id}", { params: at(id), body })),
-    onSuccess: changed,
+    onSuccess: routesChanged,
   });
 }
 
+/** Whoever removes a route leaves its page first, and then tells that routes changed. */
 export function useRemoveRoute() {
   return useMutation({
     mutationFn: (id: string) => ask(api.DELETE("/api/v1/routes/{route_id}", { params: at(id) })),
-    onSuccess: changed,
   });
 }
 
