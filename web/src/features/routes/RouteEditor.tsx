@@ -17,7 +17,14 @@ import { CachePart } from "./CachePart";
 import { CallsPart } from "./CallsPart";
 import { blank, definitionOf, isSame, problemAt, problemsIn, type RouteDraft, toDraft } from "./draft";
 import { FailurePart } from "./FailurePart";
-import { routesChanged, useAddRoute, useChangeRoute, useCurrency, useRemoveRoute, useReview } from "./queries";
+import {
+  routesChanged,
+  useAddRoute,
+  useChangeRoute,
+  useCurrency,
+  useRemoveRoute,
+  useReview,
+} from "./queries";
 import { StrategyPart } from "./StrategyPart";
 import { TargetsPart } from "./TargetsPart";
 import { TryPart } from "./TryPart";
@@ -183,10 +190,13 @@ export function RouteEditor({ route, others }: { route: RouteInfo | null; others
         onConfirm={() =>
           route &&
           remove.mutate(route.id, {
-            onSuccess: () =>
-              navigate({ to: "/models/$section", params: { section: "routes" }, ignoreBlocker: true }).then(
-                routesChanged,
-              ),
+            onSuccess: () => {
+              void navigate({
+                to: "/models/$section",
+                params: { section: "routes" },
+                ignoreBlocker: true,
+              }).then(routesChanged);
+            },
             onError: (failure) => {
               setRemoving(false);
               toastError(failure);
