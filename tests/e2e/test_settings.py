@@ -63,7 +63,8 @@ def test_a_key_is_shown_once_and_revoked_at_once(settings: Callable[..., Page], 
     expect(row).to_be_visible()
     assert key not in page.content()
 
-    button(row, "Revoke").click()
+    button(row, "More for my editor").click()
+    page.get_by_role("menuitem", name="Revoke").click()
     confirm = page.get_by_role("alertdialog").or_(page.get_by_role("dialog"))
     expect(confirm).to_contain_text("refused at once")
     button(confirm, "Revoke").click()
@@ -215,4 +216,4 @@ def test_people_are_added_and_members_see_less(settings: Callable[..., Page], op
     expect(member.get_by_text("Only administrators see this page.")).to_be_visible()
     pages.get_by_text("Settings").click()
     sections = member.get_by_role("navigation", name="Sections").get_by_role("link")
-    expect(sections).to_have_text(["Profile", "API keys", "Usage"])
+    expect(sections).to_have_text(["Profile", "API keys", "Limits", "Usage"])

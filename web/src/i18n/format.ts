@@ -48,6 +48,15 @@ export function compact(value: number): string {
   return formatter({ notation: "compact", maximumFractionDigits: 1 }).format(value);
 }
 
+const NANO = 1_000_000_000;
+
+/** An amount in billionths of a currency: cents where they say enough, more digits for what is small. */
+export function money(amount: number, currency: string): string {
+  const value = amount / NANO;
+  const small = value !== 0 && Math.abs(value) < 1;
+  return formatter({ style: "currency", currency, maximumFractionDigits: small ? 4 : 2 }).format(value);
+}
+
 /** A duration given in milliseconds: 0.8 s, 12 s, 2 min. */
 export function duration(ms: number): string {
   const unit = (value: number, name: string, digits = 0) =>

@@ -6,12 +6,14 @@ import { UsageSection } from "@/features/usage/UsageSection";
 import { Page } from "@/shell/Page";
 import { type PageSection, SectionedPage } from "@/shell/SectionedPage";
 
+import { AllKeysSection } from "./AllKeysSection";
 import { PeopleSection } from "./PeopleSection";
 import { ServerSection } from "./ServerSection";
 import { useIsAdmin } from "./session";
 
 const SECTIONS: readonly [PageSection, ...PageSection[]] = [
   { id: "people", name: msg`People`, body: PeopleSection },
+  { id: "keys", name: msg`API keys`, body: AllKeysSection },
   { id: "usage", name: msg`Usage`, body: UsageSection },
   { id: "running", name: msg`Running now`, body: RunningSection },
   { id: "server", name: msg`Server`, body: ServerSection },

@@ -5,43 +5,50 @@ import { useState } from "react";
 import { Section } from "@/shell/Section";
 import { Button } from "@/ui/Button";
 import { Dialog } from "@/ui/Dialog";
-import { ErrorState } from "@/ui/ErrorState";
-import { Skeleton } from "@/ui/Skeleton";
+import { SelectField } from "@/ui/SelectField";
 
-import { KeyRow } from "./KeyRow";
-import { useKeys } from "./keys";
-import { NewKeyForm } from "./NewKeyForm";
+import { KeyForm } from "./KeyForm";
+import { KeyList } from "./KeyList";
+import { useMe } from "./session";
 
-/** Settings > API keys: for programs that speak the OpenAI or Ollama protocol. */
+/** Settings > API keys: one's own, and those of the teams one manages. */
 export function KeysSection() {
   const { t } = useLingui();
-  const keys = useKeys();
+  const me = useMe();
+  const teams = me.groups.filter(({ manages }) => manages);
+  const [team, setTeam] = useState("");
   const [making, setMaking] = useState(false);
   return (
     <Section
       title={t`API keys`}
-      intro={t`With a key, any program that speaks the OpenAI or Ollama protocol can use the models here in your name.`}
+      intro={t`With a key, any program that speaks the OpenAI, Anthropic or Ollama protocol can use the models here.`}
     >
-      {keys.isPending ? <Skeleton lines={3} /> : null}
-      {keys.isError ? <ErrorState error={keys.error} retry={() => void keys.refetch()} /> : null}
-      {keys.data?.length === 0 ? (
-        <p className="text-muted">
-          <Trans>You have no keys.</Trans>
-        </p>
-      ) : null}
-      {keys.data && keys.data.length > 0 ? (
-        <ul className="divide-y divide-line border-y border-line">
-          {keys.data.map((key) => (
-            <KeyRow key={key.id} item={key} />
+      {teams.length > 0 ? (
+        <SelectField
+          className="max-w-96"
+          label={t`Whose keys`}
+          value={team}
+          onChange={(event) => setTeam(event.target.value)}
+        >
+          <option value="">{t`Mine`}</option>
+          {teams.map(({ id, name }) => (
+            <option key={id} value={id}>
+              {t`The team ${name}’s`}
+            </option>
           ))}
-        </ul>
+        </SelectField>
       ) : null}
       <Button look="primary" className="self-start" onClick={() => setMaking(true)}>
         <Plus size={16} aria-hidden />
         <Trans>Create a key</Trans>
       </Button>
+      <KeyList
+        key={team}
+        whose={team ? { kind: "group", id: team } : { kind: "mine" }}
+        empty={team ? <Trans>This team has no keys.</Trans> : <Trans>You have no keys.</Trans>}
+      />
       <Dialog open={making} onClose={() => setMaking(false)} title={t`Create an API key`} wide>
-        <NewKeyForm onDone={() => setMaking(false)} />
+        <KeyForm teams={teams} team={team} onDone={() => setMaking(false)} />
       </Dialog>
     </Section>
   );

@@ -6,11 +6,13 @@ import { UsageSection } from "@/features/usage/UsageSection";
 import { type PageSection, SectionedPage } from "@/shell/SectionedPage";
 
 import { KeysSection } from "./KeysSection";
+import { LimitsSection } from "./LimitsSection";
 import { ProfileSection } from "./ProfileSection";
 import { useIsAdmin } from "./session";
 
 const PROFILE: PageSection = { id: "profile", name: msg`Profile`, body: ProfileSection };
 const KEYS: PageSection = { id: "keys", name: msg`API keys`, body: KeysSection };
+const LIMITS: PageSection = { id: "limits", name: msg`Limits`, body: LimitsSection };
 const USAGE: PageSection = { id: "usage", name: msg`Usage`, body: UsageSection };
 const RUNNING: PageSection = { id: "running", name: msg`Running now`, body: RunningSection };
 
@@ -22,7 +24,7 @@ export function SettingsPage() {
     <SectionedPage
       title={t`Settings`}
       to="/settings/$section"
-      sections={isAdmin ? [PROFILE, KEYS] : [PROFILE, KEYS, USAGE, RUNNING]}
+      sections={isAdmin ? [PROFILE, KEYS, LIMITS] : [PROFILE, KEYS, LIMITS, USAGE, RUNNING]}
     />
   );
 }
