@@ -216,4 +216,4 @@ def test_people_are_added_and_members_see_less(settings: Callable[..., Page], op
     expect(member.get_by_text("Only administrators see this page.")).to_be_visible()
     pages.get_by_text("Settings").click()
     sections = member.get_by_role("navigation", name="Sections").get_by_role("link")
-    expect(sections).to_have_text(["Profile", "API keys", "Limits", "Usage"])
+    expect(sections).to_have_text(["Profile", "API keys", "Limits", "Usage", "Running now"])
