@@ -180,7 +180,10 @@ def test_what_the_page_on_other_tools_shows_works(tmp_path: Path) -> None:
             if block.startswith("export ")
             for name, value in (pair.split("=", 1) for pair in block.split()[1:])
         }
-        assert set(exports) == {"OPENAI_BASE_URL", "OPENAI_API_KEY", "OLLAMA_HOST", "OLLAMA_API_KEY"}
+        assert set(exports) == {
+            *("OPENAI_BASE_URL", "OPENAI_API_KEY", "ANTHROPIC_BASE_URL", "ANTHROPIC_API_KEY"),
+            *("OLLAMA_HOST", "OLLAMA_API_KEY"),
+        }
         env = command_environment(**exports)
         for block in blocks:
             if block.startswith(("from ", "import ")):
@@ -193,7 +196,7 @@ def test_what_the_page_on_other_tools_shows_works(tmp_path: Path) -> None:
             assert done.returncode == 0, f"{block}\n{done.stderr}"
             assert "Hello" in done.stdout, block
             tried += 1
-        assert tried == (3 if shutil.which("curl") else 2)
+        assert tried == (4 if shutil.which("curl") else 3)
 
 
 def test_pages_name_no_place_of_one_machine() -> None:
