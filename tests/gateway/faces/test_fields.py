@@ -21,10 +21,14 @@ from openai.types.responses.response_create_params import ResponseCreateParamsBa
 from inglenook.gateway.faces.ollama import OllamaFace
 from inglenook.gateway.faces.registry import routes
 from inglenook.kit.config import Settings
+from inglenook.kit.http.pool import HttpPool
 from inglenook.models.engine.service import Engine
 from inglenook.models.hub.layout import ModelStore
+from inglenook.models.providers.base import ModelFacts
+from tests.support.bought import KEY, provider, refuses
 from tests.support.faces import FORM, PNG, SCHEMA
 from tests.support.gateway import Desk, open_desk, open_wire
+from tests.support.upstream import open_upstream
 
 Look = Callable[[Any], Any]
 
@@ -419,3 +423,47 @@ async def test_what_nobody_documented_is_not_taken_for_something(client: httpx.A
     else:
         assert answer.status_code == 400
         assert "warmth" in message_of(answer, body)
+
+
+# --------------------------------------------------------------------------------- passed on as it came
+
+
+#: What the caller's protocol says to us, and what is kept here, whoever answers.
+_OURS_TO_SAY = {"stream_options", "previous_response_id", "background", "conversation", "store"}
+PASSED = [
+    ("openai-compatible", CHAT),
+    ("openai-compatible", COMPLETIONS),
+    ("openai-compatible", EMBEDDINGS),
+    ("openai", RESPONSES),
+    ("anthropic", MESSAGES),
+]
+
+
+@pytest.mark.parametrize(("kind", "body"), PASSED, ids=lambda value: value if isinstance(value, str) else value.path)
+async def test_a_provider_of_the_same_protocol_gets_every_field(desk: Desk, kind: str, body: Body) -> None:
+    """Unchanged, or the caller is told that it cannot be."""
+    pool = HttpPool()
+    model = {"openai": "gpt-5.4", "anthropic": "claude-up"}.get(kind, "up-model")
+    able = frozenset({"completion", "embedding", "tools", "vision", "files", "thinking", "insert"})
+    async with open_upstream() as upstream, open_wire(routes(desk.gateway, desk.kept)) as client:
+        refuses(upstream, 400, {"error": {"type": "invalid_request_error", "message": "as it likes"}})
+        root = f"http://127.0.0.1:{upstream.port}"
+        url = root if kind == "anthropic" else f"{root}/v1"
+        desk.shelf.add(
+            provider(kind, pool, base_url=url, api_key=KEY), "prv_up", ModelFacts(name=model, capabilities=able)
+        )
+        client.headers["authorization"] = f"Bearer {desk.key}"
+        wrong = []
+        for given in body.fields:
+            if given.name in _OURS_TO_SAY or not given.value:
+                continue
+            upstream.asked.clear()
+            asked = {**body.base, **given.beside, given.name: given.value, "model": model}
+            answer = await client.post(body.path, json=asked)
+            if not upstream.asked:
+                if given.name not in answer.text or answer.status_code != 400:
+                    wrong.append(f"{given.name} was not sent: {answer.text}")
+            elif upstream.asked[-1].json.get(given.name) != given.value:
+                wrong.append(f"{given.name} became {upstream.asked[-1].json.get(given.name)!r}")
+    await pool.close()
+    assert not wrong, "\n".join(wrong)
