@@ -81,6 +81,7 @@ class OllamaFace:
 
         routes = [
             route("GET", "/api/version", self._version, "public"),
+            route("GET", "/api/status", self._status, "public"),
             route("GET", "/api/tags", self._tags, "use model"),
             route("GET", "/api/ps", self._ps, "use model"),
             route("POST", "/api/show", self._show, "use model"),
@@ -121,6 +122,10 @@ class OllamaFace:
 
     async def _version(self, _: WireRequest, response: WireResponse) -> None:
         response.send(200, orjson.dumps({"version": VERSION}), _JSON)
+
+    async def _status(self, _: WireRequest, response: WireResponse) -> None:
+        """Nothing is asked of Ollama's own servers."""
+        response.send(200, orjson.dumps({"cloud": {"disabled": True, "source": "config"}}), _JSON)
 
     async def _tags(self, request: WireRequest, response: WireResponse) -> None:
         entries = self._gateway.visible(self._principal(request))

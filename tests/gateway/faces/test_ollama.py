@@ -70,6 +70,7 @@ async def test_it_says_what_it_is(client: httpx.AsyncClient) -> None:
     assert (await client.head("/")).status_code == 200
     assert (await client.head("/api/version")).status_code == 200
     assert (await client.get("/api/version")).json()["version"].count(".") == 2
+    assert (await client.get("/api/status")).json() == {"cloud": {"disabled": True, "source": "config"}}
     assert (await client.get("/api/chat")).status_code == 405
 
 

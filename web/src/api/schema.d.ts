@@ -3576,8 +3576,13 @@ export interface components {
          * ProblemInfo
          * @description Something about a definition: `field` as in `targets[1].when.times[0].zone`, `target` the one it is about. An
          *     `error` must be mended before the route can be kept, a `warning` may stand.
+         *
+         *     `code`: `form`, `twice`, `loops`, `missing`, `empty_span`, `never` (no call is ever taken), `zone`, `no_weight`,
+         *     `embedders`, `shared_private`, `shadowed`.
          */
         ProblemInfo: {
+            /** Code */
+            code: string;
             /** Field */
             field: string;
             /**
