@@ -52,6 +52,34 @@ const setup = createRoute({
   errorComponent: PageError,
 });
 
+/** Pages of links in letters, for those who are not in yet. */
+const visiting = [
+  createRoute({
+    getParentRoute: () => root,
+    path: "/invite",
+    component: lazyPage(() =>
+      import("@/features/accounts/mail/InvitePage").then(({ InvitePage }) => InvitePage),
+    ),
+    errorComponent: PageError,
+  }),
+  createRoute({
+    getParentRoute: () => root,
+    path: "/forgot",
+    component: lazyPage(() =>
+      import("@/features/accounts/mail/ForgotPage").then(({ ForgotPage }) => ForgotPage),
+    ),
+    errorComponent: PageError,
+  }),
+  createRoute({
+    getParentRoute: () => root,
+    path: "/reset",
+    component: lazyPage(() =>
+      import("@/features/accounts/mail/ResetPage").then(({ ResetPage }) => ResetPage),
+    ),
+    errorComponent: PageError,
+  }),
+] as const;
+
 const chat = createRoute({
   getParentRoute: () => frame,
   path: "/",
@@ -91,7 +119,12 @@ const sectioned = [
 ] as const;
 
 export const router = createRouter({
-  routeTree: root.addChildren([frame.addChildren([chat, conversation, ...sectioned]), login, setup]),
+  routeTree: root.addChildren([
+    frame.addChildren([chat, conversation, ...sectioned]),
+    login,
+    setup,
+    ...visiting,
+  ]),
   basepath: BASE_PATH,
   defaultPreload: "intent",
   defaultErrorComponent: PageError,

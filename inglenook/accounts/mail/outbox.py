@@ -154,7 +154,7 @@ class Outbox:
             MailFailed: it does not work; the message says why.
         """
         if not self.is_ready:
-            raise Conflict("there is no mail server yet; enter its host and the sender under Administration, E-mail")
+            raise Conflict("there is no mail server yet; enter its host and the sender under Admin, E-mail")
         await smtp.send(self.mail.now, address, letter, guard=self._guard)
 
     async def waiting(self) -> list[Waiting]:

@@ -82,7 +82,7 @@ def _names(session: Session, subject: Subject) -> tuple[str, str]:
 
 
 def _letter(reached: Reached, language: str, names: tuple[str, str], *, mine: bool, anew: str) -> Letter:
-    english, chinese = ("your account", "您的账户") if mine else names
+    english, chinese = ("your account", "您的账号") if mine else names
     words = _USED_UP if reached.level >= LEVELS[-1] else _NEARLY
     is_day = reached.key.period == "day"
     return words.fill(

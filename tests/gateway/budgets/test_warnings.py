@@ -65,7 +65,7 @@ async def test_at_80_and_at_100_percent_once_each(desk: Desk, limit: SetLimit, p
     assert english["subject"] == f"80 % of a budget is used: the user {desk.principal.name}"
     assert "80 % of the daily budget of the user" in text_of(english)
     assert "0.00016 USD of 0.0002 USD" in text_of(english)
-    assert chinese["subject"] == "预算已用 80%：您的账户"
+    assert chinese["subject"] == "预算已用 80%：您的账号"
     assert "每日预算已使用 80%" in text_of(chinese)
     await use(desk, 1)
     assert len((await letters(desk, post))["boss@house.test"]) == 1

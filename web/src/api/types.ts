@@ -42,3 +42,6 @@ export type RouteTargetInfo = Schemas["RouteTargetInfo"];
 export type TargetHealth = Schemas["TargetHealth"];
 export type ExplainRequest = Schemas["ExplainRequest"];
 export type Explanation = Schemas["Explanation"];
+export type Invitation = Schemas["InvitationInfo"];
+export type NewInvitation = Schemas["NewInvitation"];
+export type WaitingLetter = Schemas["MailWaiting"];

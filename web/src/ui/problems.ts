@@ -20,6 +20,11 @@ export const PROBLEMS: Readonly<
   wrong_password: { says: msg`The name or the password is wrong.`, whole: true },
   account_disabled: { says: msg`This account is disabled; ask an administrator.`, whole: true },
   last_admin: { says: msg`This is the only administrator; make somebody else one first.`, whole: true },
+  link_spent: {
+    says: msg`This link was used already, or has run out; ask for a new one.`,
+    whole: true,
+  },
+  mail_failed: { says: msg`The e-mail could not be sent.` },
   setup_done: { says: msg`The server is set up already; sign in.`, whole: true },
   wrong_setup_token: {
     says: msg`The set-up token is wrong; open the address that the terminal printed when the server started.`,

@@ -7,6 +7,7 @@ import { Page } from "@/shell/Page";
 import { type PageSection, SectionedPage } from "@/shell/SectionedPage";
 
 import { AllKeysSection } from "./AllKeysSection";
+import { MailSection } from "./mail/MailSection";
 import { PeopleSection } from "./PeopleSection";
 import { ServerSection } from "./ServerSection";
 import { useIsAdmin } from "./session";
@@ -16,6 +17,7 @@ const SECTIONS: readonly [PageSection, ...PageSection[]] = [
   { id: "keys", name: msg`API keys`, body: AllKeysSection },
   { id: "usage", name: msg`Usage`, body: UsageSection },
   { id: "running", name: msg`Running now`, body: RunningSection },
+  { id: "mail", name: msg`E-mail`, body: MailSection },
   { id: "server", name: msg`Server`, body: ServerSection },
 ];
 

@@ -1,5 +1,5 @@
 import { Trans, useLingui } from "@lingui/react/macro";
-import { useNavigate, useSearch } from "@tanstack/react-router";
+import { Link, useNavigate, useSearch } from "@tanstack/react-router";
 import { type SubmitEvent, useState } from "react";
 
 import { Button } from "@/ui/Button";
@@ -48,6 +48,11 @@ export function LoginPage() {
         <Button look="primary" type="submit" busy={signIn.isPending}>
           <Trans>Sign in</Trans>
         </Button>
+        <p className="text-sm">
+          <Link to="/forgot" className="text-muted underline underline-offset-2 hover:text-ink">
+            <Trans>Forgot your password?</Trans>
+          </Link>
+        </p>
       </form>
     </Entrance>
   );

@@ -10,6 +10,7 @@ import { Skeleton } from "@/ui/Skeleton";
 
 import { GroupForm } from "./GroupForm";
 import { GroupRow } from "./GroupRow";
+import { Invitations } from "./mail/Invitations";
 import { NewUserForm } from "./NewUserForm";
 import { useGroups, useUsers } from "./people";
 import { UserRow } from "./UserRow";
@@ -43,6 +44,7 @@ export function PeopleSection() {
           <Trans>Add a user</Trans>
         </Button>
       </Section>
+      <Invitations groups={groups.data} />
       <Section title={t`Groups`} intro={t`A group can be given rights that its members then have.`}>
         {groups.data.length === 0 ? (
           <p className="text-muted">

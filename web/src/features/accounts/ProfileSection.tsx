@@ -10,6 +10,7 @@ import { TextField } from "@/ui/TextField";
 import { type Theme, THEMES } from "@/ui/theme";
 import { toast, toastError } from "@/ui/toasts";
 
+import { EmailForm } from "./mail/EmailForm";
 import { PasswordForm } from "./PasswordForm";
 import { useChosenTheme } from "./profile";
 import { useChangeMe, useMe } from "./session";
@@ -80,6 +81,7 @@ export function ProfileSection() {
           ))}
         </SelectField>
       </Section>
+      <EmailForm />
       <PasswordForm />
     </div>
   );

@@ -9,12 +9,8 @@ import { Notice } from "@/ui/Notice";
 import { TextField } from "@/ui/TextField";
 
 import { Entrance } from "./Entrance";
+import { tokenOf } from "./mail/links";
 import { PASSWORD_LENGTH, useChangeMe, useSetUp } from "./session";
-
-/** The token of an address such as `/setup#token=…`; the part after # never reaches a server or its log. */
-function tokenOf(hash: string): string {
-  return new URLSearchParams(hash.replace(/^#/, "")).get("token") ?? "";
-}
 
 /** `/setup`: makes the first administrator. */
 export function SetupPage() {
