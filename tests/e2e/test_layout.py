@@ -19,6 +19,7 @@ PAGES = [
     "/models/providers",
     "/admin/people",
     "/admin/usage",
+    "/admin/mail",
     "/admin/server",
     "/nowhere",
 ]

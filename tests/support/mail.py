@@ -2,13 +2,16 @@
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator
+import threading
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from email import message_from_bytes, policy
 from email.message import EmailMessage
-from typing import Any
+from typing import Any, Self, TypeVar
 
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
+
+T = TypeVar("T")
 
 
 class MailServer:
@@ -121,3 +124,32 @@ def link_of(letter: EmailMessage) -> str:
     """The link in it."""
     (link,) = (line for line in text_of(letter).splitlines() if line.startswith("http"))
     return link
+
+
+class MailThread:
+    """A mail server in a thread of its own, for tests that wait with their whole thread. Use as a context manager."""
+
+    def __enter__(self) -> Self:
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="mail-server", daemon=True)
+        self._thread.start()
+        self._opened = open_mail_server()
+        self.server = self._do(self._opened.__aenter__())
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._do(self._opened.__aexit__(None, None, None))
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    def came(self, number: int = 1) -> list[EmailMessage]:
+        """Return once so many letters have come."""
+        return self._do(self.server.came(number))
+
+    def asked(self) -> None:
+        """Return once a letter was refused."""
+        self._do(self.server.asked())
+
+    def _do(self, work: Coroutine[Any, Any, T]) -> T:
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(30)
