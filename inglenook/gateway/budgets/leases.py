@@ -180,38 +180,42 @@ class Leases:
     async def _work(self) -> None:
         try:
             while self._due or self._line:
-                due = self._reported() if self._due else ()
+                due = self._reported() if self._due else []
                 try:
                     await self._turn(due)
                 except Exception as error:
                     log.exception("budgets cannot be read or written; trying again")
                     self._fail(error)
                     break
+                finally:
+                    self._rest(due)
         finally:
             self._working = None
-            self._rest()
+            self._look_again()
 
-    def _rest(self) -> None:
-        """Let purses sleep for which there is nothing to do, and look at the others again in a second."""
-        for purse in self._awake:
+    def _rest(self, due: list[Purse]) -> None:
+        """Let those sleep that were looked at and for which there is nothing to do; the others' turn comes again."""
+        for purse in due:
             purse.awake = not purse.idle or purse.rate > _NEARLY_NOTHING
-        self._awake = [purse for purse in self._awake if purse.awake]
+            if purse.awake:
+                self._awake.append(purse)
+
+    def _look_again(self) -> None:
         if self._awake and self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(REPORT_EVERY, self._tick)
 
-    def _reported(self) -> Sequence[Purse]:
+    def _reported(self) -> list[Purse]:
         """Whose turn it is: everybody's who is awake or, of very many, theirs who were not looked at for longest."""
         everything, self._due, self._everything = self._everything, False, False
-        if everything:
-            return self._awake
-        due, later = self._awake[:REPORTED], self._awake[REPORTED:]
-        now = monotonic()
-        for purse in due:
-            purse.look(now)
-        self._awake = later + due
+        most = len(self._awake) if everything else REPORTED
+        due, self._awake = self._awake[:most], self._awake[most:]
+        if not everything:
+            now = monotonic()
+            for purse in due:
+                purse.look(now)
         return due
 
-    async def _turn(self, due: Sequence[Purse]) -> None:
+    async def _turn(self, due: list[Purse]) -> None:
         if not self.server_id:
             await self._enter()
         await self._load({purse for waiting in self._line for purse in waiting.purses if not purse.id})
@@ -227,9 +231,8 @@ class Leases:
             try:
                 results = await self._store.write(lambda session: book.turn(session, self.server_id, moves, self.tell))
             except BaseException:
-                for purse, lease, unreported, refused in before:
-                    purse.lease = lease
-                    purse.unreported += unreported
+                for move, (purse, lease, unreported, refused) in zip(moves, before, strict=True):
+                    purse.not_told(lease - move.lease, unreported)
                     purse.refused = purse.refused or refused
                 raise
             for purse, moved_to in zip(moved, results, strict=True):
@@ -238,7 +241,7 @@ class Leases:
 
     def _note(self, purse: Purse, moved: book.Moved) -> None:
         purse.spent, purse.leased, purse.seen = moved.spent, moved.leased, monotonic()
-        purse.lease += moved.drawn
+        purse.free += moved.drawn
         purse.told = moved.warned
 
     async def _load(self, purses: Iterable[Purse]) -> None:
@@ -311,9 +314,7 @@ def _move(purse: Purse, wanted: int) -> book.Move | None:
     if not (wanted or spent or back or purse.refused or free < 0):
         return None
     refused, purse.refused = purse.refused, False
-    # More may have been spent than was promised: what is promised to others is held all the same.
-    purse.lease = max(purse.lease - spent - back, purse.reserved)
-    purse.unreported = 0
+    purse.told_spent(back)
     return book.Move(purse.id, purse.key, purse.limit, spent, purse.lease, max(0, wanted - free), ahead, refused)
 
 

@@ -27,7 +27,8 @@ class Purse:
     """What a subject may spend in a day or month.
 
     `lease` is what this server has drawn. Of it, `reserved` is promised to calls under way, and `unreported` was spent
-    since the database was last told; the rest is `free`. `spent` and `leased` are the row's, as last seen.
+    since the database was last told; the rest is `free`, to be promised at once. `spent` and `leased` are the row's, as
+    last seen.
     """
 
     __slots__ = (
@@ -38,9 +39,9 @@ class Purse:
         "_wake",
         "awake",
         "end",
+        "free",
         "id",
         "key",
-        "lease",
         "leased",
         "limit",
         "rate",
@@ -68,7 +69,7 @@ class Purse:
         self.spent = 0
         self.leased = 0
         self.seen = 0.0
-        self.lease = 0
+        self.free = 0
         self.reserved = 0
         self.unreported = 0
         #: Calls that wait until more is drawn.
@@ -85,9 +86,9 @@ class Purse:
         self._every = 1.0
 
     @property
-    def free(self) -> int:
-        """What can be promised at once."""
-        return self.lease - self.reserved - self.unreported
+    def lease(self) -> int:
+        """What this server has drawn and not spent, as far as the database was told."""
+        return self.free + self.reserved + self.unreported
 
     @property
     def available(self) -> int:
@@ -106,6 +107,7 @@ class Purse:
 
     def reserve(self, amount: int) -> None:
         """Promise an amount, which must be free."""
+        self.free -= amount
         self.reserved += amount
         self._flow += amount
         if not self.awake:
@@ -114,6 +116,7 @@ class Purse:
     def settle(self, reserved: int, cost: int) -> None:
         """A call that had `reserved` ended and cost `cost`."""
         self.reserved -= reserved
+        self.free += reserved - cost
         self.unreported += cost
         if not self.awake:
             self.rouse()
@@ -139,6 +142,17 @@ class Purse:
         weight = 1 - (1 - _WEIGHT) ** every
         self.rate = 0.0 if self._quiet >= _QUIET else self.rate + weight * (self._flow / every - self.rate)
         self._flow = 0
+
+    def told_spent(self, back: int) -> None:
+        """The database is told what was spent, and given back an amount that was free."""
+        # More may have been spent than was promised: what is promised to others is held all the same.
+        self.free = max(self.free - back, 0)
+        self.unreported = 0
+
+    def not_told(self, lease: int, unreported: int) -> None:
+        """It could not be told after all: the lease is `lease` larger, and so much is unreported still."""
+        self.unreported += unreported
+        self.free += lease - unreported
 
     def calm(self) -> None:
         """No more calls will come: hold nothing ahead."""

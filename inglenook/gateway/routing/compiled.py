@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import ClassVar, NamedTuple
 
+from msgspec import Struct
+
 from inglenook.gateway.routing.conditions import When, compiled
 from inglenook.gateway.routing.definition import RouteDefinition, RouteTarget
 from inglenook.gateway.routing.plan import Rules
@@ -54,16 +56,25 @@ class RouteFacts:
         )
 
 
-class Branch(NamedTuple):
-    """A target of a route: a model or another route, or neither when it is gone."""
+class Branch:
+    """A target of a route: a model (`leaf`) or another route, or neither when it is gone. Of its definition what every
+    call looks at is copied here, where it is found at once."""
 
-    target: RouteTarget
-    when: When | None
-    leaf: Leaf | None
-    route: "LiveRoute | None"
+    __slots__ = ("first_byte_timeout", "leaf", "model", "private", "route", "weight", "when")
+
+    def __init__(
+        self, target: RouteTarget, when: When | None, leaf: Leaf | None = None, route: "LiveRoute | None" = None
+    ) -> None:
+        self.model = target.model
+        self.weight = target.weight
+        self.private = target.private
+        self.first_byte_timeout = target.first_byte_timeout
+        self.when = when
+        self.leaf = leaf
+        self.route = route
 
 
-class Bounds(NamedTuple):
+class Bounds(Struct, frozen=True):
     """What the routes above a target ask of it. `max_cost` in billionths of the billing currency."""
 
     private: bool = False
@@ -76,22 +87,50 @@ def least(one: int | None, other: int | None) -> int | None:
 
 
 class LiveRoute:
-    """A route, ready to be asked."""
+    """A route, ready to be asked; as `Branch`, with what every call looks at.
 
-    __slots__ = ("branches", "entry", "facts", "id", "name", "rules", "sticks", "strategist", "strategy", "when")
+    Attributes:
+        private: It asks only targets here, or marked private.
+        max_cost: That a call may come to at a target, in billionths of the billing currency.
+        first_byte_timeout, answer_timeout: Seconds until a stream, or an answer in one piece, must have begun.
+        cache: How long and for whom answers are kept.
+        entry: How it is listed beside models.
+    """
+
+    __slots__ = (
+        "answer_timeout",
+        "branches",
+        "cache",
+        "entry",
+        "facts",
+        "first_byte_timeout",
+        "id",
+        "max_cost",
+        "name",
+        "private",
+        "rules",
+        "sticks",
+        "strategist",
+        "strategy",
+        "when",
+    )
 
     def __init__(self, facts: RouteFacts, branches: Sequence[Branch]) -> None:
-        reading = facts.reading
+        reading, definition = facts.reading, facts.definition
         self.facts = facts
         self.id = facts.id
         self.name = facts.name
         self.branches = branches
         self.when = reading.when
-        self.strategy = facts.definition.strategy
+        self.max_cost = reading.when.max_cost if reading.when is not None else None
+        self.private = definition.private is not None
+        self.first_byte_timeout = definition.first_byte_timeout
+        self.answer_timeout = definition.answer_timeout
+        self.cache = definition.cache
+        self.strategy = definition.strategy
         self.sticks = self.strategy == "sticky"
         self.strategist = reading.strategist
         self.rules = reading.rules
-        #: How it is listed beside models.
         self.entry = _entry(facts, self.reachable())
 
     @property
@@ -101,9 +140,9 @@ class LiveRoute:
 
     def reachable(self, *, private: bool = False) -> Iterable[Entry]:
         """The models that may come to be asked, whatever is asked of them. `private`: a route above keeps private."""
-        private = private or self.facts.definition.private is not None
+        private = private or self.private
         for branch in self.branches:
-            kept = private and not branch.target.private
+            kept = private and not branch.private
             if branch.route is not None:
                 yield from branch.route.reachable(private=kept)
             elif branch.leaf is not None and (branch.leaf.entry.local or not kept):
@@ -111,14 +150,9 @@ class LiveRoute:
 
     def within(self, bounds: Bounds) -> Bounds:
         """What it and those above it ask of its targets."""
-        ceiling = self.when.max_cost if self.when is not None else None
-        private = bounds.private or self.facts.definition.private is not None
-        return Bounds(private, least(bounds.max_cost, ceiling))
-
-    def timeout(self, *, stream: bool) -> float | None:
-        """Seconds until an answer must have begun."""
-        definition = self.facts.definition
-        return definition.first_byte_timeout if stream else definition.answer_timeout
+        if self.max_cost is None and not self.private:
+            return bounds
+        return Bounds(bounds.private or self.private, least(bounds.max_cost, self.max_cost))
 
 
 class _Nobody:

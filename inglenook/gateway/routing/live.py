@@ -117,7 +117,7 @@ class LiveRoutes:
 
     def _planned(self, route: LiveRoute, survey: Survey, leaves: list[Leaf], exchange: Exchange) -> RoutePlan:
         call, warm = exchange.call, survey.warm
-        timeout = route.timeout(stream=call.stream)
+        timeout = route.first_byte_timeout if call.stream else route.answer_timeout
         timeouts = survey.timeouts if call.stream else {}
         is_warm = warm is not None and leaves[0].place == warm.place
         return RoutePlan(
@@ -181,9 +181,9 @@ class LiveRoutes:
 
     def _branch(self, target: RouteTarget, when: When | None, above: tuple[str, ...]) -> Branch:
         if target.model in self._facts:
-            return Branch(target, when, None, self._compile(target.model, above))
+            return Branch(target, when, route=self._compile(target.model, above))
         try:
             entry = self._catalogue.resolve(target.model)
         except InglenookError:
-            return Branch(target, when, None, None)
-        return Branch(target, when, self.targets.leaf(entry), None)
+            return Branch(target, when)
+        return Branch(target, when, leaf=self.targets.leaf(entry))

@@ -45,17 +45,12 @@ def line(reasons: Sequence[dict[str, Any]]) -> str:
 
 
 def _item(reason: dict[str, Any]) -> str:
-    match reason:
-        case {"step": "route", "why": "route", "route": route, "strategy": strategy}:
-            return f"{_name(route)};strategy={strategy}"
-        case {"step": "route", "why": "passed" | "taken" as why, "model": model, "for": cause}:
-            return f"{_name(model)};{why}={cause}"
-        case {"step": "attempt", "model": model, "code": code}:
-            return f"{_name(model)};failed={code}"
-        case {"step": "route", "why": why}:
-            return str(why)
-        case _:
-            return ""
+    step, why = reason["step"], reason["why"]
+    if step == "route":
+        if why == "route":
+            return f"{_name(reason['route'])};strategy={reason['strategy']}"
+        return f"{_name(reason['model'])};{why}={reason['for']}" if "for" in reason else str(why)
+    return f"{_name(reason['model'])};failed={reason['code']}" if step == "attempt" else ""
 
 
 @lru_cache(maxsize=4096)

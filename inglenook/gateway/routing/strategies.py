@@ -8,7 +8,6 @@ by the first of them.
 from collections.abc import Callable, Sequence
 from hashlib import blake2b
 from math import inf, log
-from typing import NamedTuple
 
 from msgspec import Struct
 
@@ -23,7 +22,7 @@ class Option(Struct, frozen=True):
     leaves: Sequence[Leaf]
 
 
-class View(NamedTuple):
+class View(Struct, frozen=True):
     """What a strategy may look at. `draw(name)`: a number in [0, 1), for the option whose first model has that name;
     `now`: seconds of the clock of health."""
 

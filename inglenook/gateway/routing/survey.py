@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Sequence
 
+from msgspec import structs
+
 from inglenook.gateway.routing.compiled import Bounds, Branch, LiveRoute, least
 from inglenook.gateway.routing.conditions import UNSURE, Asked, cannot, price, room
 from inglenook.gateway.routing.conversations import Warm, WarmTarget
@@ -34,14 +36,14 @@ class Survey:
         options = []
         for branch in route.branches:
             if leaves := self._of(branch, bounds):
-                options.append(Option(branch.target.weight, leaves))
+                options.append(Option(branch.weight, leaves))
         if not options:
             return []
         view, warm = self.view, None
         if route.sticks:
             conversation = self._conversation()
             self.sticky.append((route, conversation))
-            view = view._replace(draw=lot_of(conversation))
+            view = structs.replace(view, draw=lot_of(conversation))
             warm = self._warm.get(route.id, conversation, view.now)
         arranged = [leaf for option in route.strategist(options, view) for leaf in option.leaves]
         found = list(dict.fromkeys(arranged))
@@ -52,23 +54,23 @@ class Survey:
         return found
 
     def _of(self, branch: Branch, bounds: Bounds) -> Sequence[Leaf]:
-        target = branch.target
         if branch.when is not None:
             if why := branch.when.passed_over(self.asked):
-                self.passed.append((target.model, why))
+                self.passed.append((branch.model, why))
                 return ()
-            bounds = Bounds(bounds.private, least(bounds.max_cost, branch.when.max_cost))
-        if target.private:
-            bounds = bounds._replace(private=False)
+            if branch.when.max_cost is not None:
+                bounds = Bounds(bounds.private, least(bounds.max_cost, branch.when.max_cost))
+        if branch.private:
+            bounds = Bounds(private=False, max_cost=bounds.max_cost)
         if branch.route is not None:
             return self.leaves(branch.route, bounds)
         leaf = branch.leaf
         why = "missing" if leaf is None else self._why_not(leaf, bounds)
         if leaf is None or why:
-            self.passed.append((target.model, why))
+            self.passed.append((branch.model, why))
             return ()
-        if target.first_byte_timeout is not None:
-            self.timeouts[leaf] = target.first_byte_timeout
+        if branch.first_byte_timeout is not None:
+            self.timeouts[leaf] = branch.first_byte_timeout
         return (leaf,)
 
     def _why_not(self, leaf: Leaf, bounds: Bounds) -> str:

@@ -37,7 +37,7 @@ def _target(branch: Branch, now: float) -> schemas.RouteTargetInfo:
     leaf, route = branch.leaf, branch.route
     entry = leaf.entry if leaf is not None else route.entry if route is not None else None
     return schemas.RouteTargetInfo(
-        model=branch.target.model,
+        model=branch.model,
         kind="model" if leaf is not None else "route" if route is not None else "missing",
         provider=entry.provider_name if entry is not None else "",
         local=entry is not None and entry.local,

@@ -11,6 +11,8 @@ Here nothing waits, unless a purse's lease has run out (`budgets.leases`).
 from collections.abc import Awaitable, Sequence
 from typing import NamedTuple
 
+from msgspec import Struct
+
 from inglenook.accounts.principal import Principal
 from inglenook.accounts.service import Accounts
 from inglenook.accounts.snapshot import Snapshot, Subject
@@ -41,7 +43,7 @@ class _Stack(NamedTuple):
     purses: tuple[Purse, ...]
 
 
-class Promised(NamedTuple):
+class Promised(Struct, frozen=True):
     """What is held for a call until it is settled."""
 
     amount: int
@@ -82,7 +84,7 @@ class Budget(Step):
             return None
         purses = stack.purses
         for purse in purses:
-            if purse.waiting or not purse.id or purse.free < wish.plenty:
+            if purse.waiting or not purse.id or purse.free < wish.whole or purse.available < wish.plenty:
                 break
         else:  # nearly every call
             self._promise(exchange, wish.whole, wish.cap, purses)

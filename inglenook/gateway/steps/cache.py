@@ -32,7 +32,7 @@ class Cache(Step):
             return None
         call, principal, plan = exchange.call, exchange.principal, exchange.plan
         route = self._routes.get(exchange.route)
-        rules = route.facts.definition.cache if route is not None else None
+        rules = route.cache if route is not None else None
         if route is None or rules is None or call.cache == "off" or not may_be_kept(call):
             return None
         assert principal is not None
@@ -51,7 +51,7 @@ class Cache(Step):
         if key is None or not events or outcome.status != "finished" or exchange.answer_cap is not None:
             return
         route = self._routes.get(exchange.route or "")
-        rules = route.facts.definition.cache if route is not None else None
+        rules = route.cache if route is not None else None
         if route is None or rules is None or exchange.principal is None:
             return
         if any(type(event) is RawHead and event.status != 200 for event in events):

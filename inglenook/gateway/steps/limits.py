@@ -10,6 +10,8 @@ from collections.abc import Callable
 from time import monotonic
 from typing import NamedTuple
 
+from msgspec import Struct
+
 from inglenook.accounts.principal import Principal
 from inglenook.accounts.service import Accounts
 from inglenook.accounts.snapshot import LimitFacts, Snapshot, Subject
@@ -17,7 +19,7 @@ from inglenook.gateway.call import Exchange, Outcome
 from inglenook.gateway.errors import RateLimited
 from inglenook.gateway.estimate import answer_limit, prompt_tokens
 from inglenook.gateway.steps.base import Step
-from inglenook.gateway.window import Bucket, Window
+from inglenook.gateway.window import Window
 from inglenook.kit.time import now_ms
 from inglenook.models.calls import Operation
 
@@ -32,15 +34,14 @@ _WORDS = {
 
 
 class Rates:
-    """What one subject does and may do. `requests` and `tokens` are there once they are limited."""
+    """What one subject does and may do. Tokens are counted once they are limited; `running` calls are under way."""
 
-    __slots__ = ("calls", "concurrent", "requests", "requests_allowed", "subject", "tokens", "tokens_allowed")
+    __slots__ = ("concurrent", "requests_allowed", "running", "subject", "tokens_allowed", "window")
 
     def __init__(self, subject: Subject) -> None:
         self.subject = subject
-        self.requests = Window()
-        self.tokens = Window()
-        self.calls = 0
+        self.window = Window()
+        self.running = 0
         self.requests_allowed: int | None = None
         self.tokens_allowed: int | None = None
         self.concurrent: int | None = None
@@ -51,20 +52,18 @@ class Rates:
         self.tokens_allowed = _share(facts.tokens_per_minute, servers)
         self.concurrent = _share(facts.concurrent_requests, servers)
 
-    def add(self, second: int, prompt: int, answer: int) -> "Counted":
-        """Count a call that comes now, with tokens in its prompt and perhaps in its answer."""
-        self.calls += 1
-        if self.requests_allowed is not None:
-            self.requests.add(second, 1)
+    def add(self, prompt: int, answer: int) -> int:
+        """Count a call that comes now, with tokens in its prompt and perhaps in its answer; gives how many count."""
+        self.running += 1
         allowed = self.tokens_allowed
-        if allowed is None:
-            return self, 0, None
-        tokens = prompt + min(answer, allowed // _PART)
-        return self, tokens, self.tokens.add(second, tokens)
+        tokens = 0 if allowed is None else prompt + min(answer, allowed // _PART)
+        self.window.add(tokens)
+        return tokens
 
     def idle(self, second: int) -> bool:
         """Whether there is nothing to remember."""
-        return not (self.calls or self.requests.look(second) or self.tokens.look(second))
+        self.window.look(second)
+        return not (self.running or self.window.calls or self.window.tokens)
 
 
 class RatesUse(NamedTuple):
@@ -75,8 +74,12 @@ class RatesUse(NamedTuple):
     concurrent: int
 
 
-#: By whom a call is counted until it ends, as how many tokens, and where.
-Counted = tuple[Rates, int, Bucket | None]
+class Counted(Struct, frozen=True):
+    """What a call is counted as until it ends: when, by whom, and as how many tokens by each."""
+
+    second: int
+    stack: tuple[Rates, ...]
+    tokens: list[int]
 
 
 class Limits(Step):
@@ -104,24 +107,24 @@ class Limits(Step):
 
     def close(self, exchange: Exchange, outcome: Outcome) -> None:
         """Count the tokens that were used. The meter closed before us and has set the usage."""
-        counted: list[Counted] | None = exchange.rates
+        counted: Counted | None = exchange.rates
         if counted is None:
             return
         usage = exchange.usage if exchange.answer is None else None
         used = usage.input + usage.output if usage is not None else 0
         second = int(self._clock())
-        for rates, tokens, bucket in counted:
-            rates.calls -= 1
-            if bucket is not None and used != tokens:
-                rates.tokens.correct(bucket, used - tokens, second)
+        for rates, tokens in zip(counted.stack, counted.tokens, strict=True):
+            rates.running -= 1
+            if tokens != used and rates.tokens_allowed is not None:
+                rates.window.correct(counted.second, used - tokens, second)
 
     def use(self, subject: Subject) -> RatesUse:
         """What a subject did on this server in the last minute, as far as it is limited."""
         rates = self._rates.get(subject)
         if rates is None:
             return RatesUse(0, 0, 0)
-        second = int(self._clock())
-        return RatesUse(rates.requests.look(second), rates.tokens.look(second), rates.calls)
+        rates.window.look(int(self._clock()))
+        return RatesUse(rates.window.calls, rates.window.tokens, rates.running)
 
     def active(self) -> list[Subject]:
         """Whose calls are remembered now."""
@@ -131,20 +134,23 @@ class Limits(Step):
         second = int(self._clock())
         prompt = answer = -1
         for rates in stack:
+            window = rates.window
+            if window.seen != second:
+                window.look(second)
             allowed = rates.requests_allowed
-            if allowed is not None and rates.requests.look(second) >= allowed:
-                raise self._refused(rates, "requests_per_minute", allowed, rates.requests, 1, second)
-            if rates.concurrent is not None and rates.calls >= rates.concurrent:
-                raise self._refused(rates, "concurrent_requests", rates.concurrent, None, 1, second)
+            if allowed is not None and window.calls >= allowed:
+                raise self._refused(rates, "requests_per_minute", allowed, 1)
+            if rates.concurrent is not None and rates.running >= rates.concurrent:
+                raise self._refused(rates, "concurrent_requests", rates.concurrent, 1)
             allowed = rates.tokens_allowed
             if allowed is not None:
                 if answer < 0:
                     prompt, answer = _tokens(exchange)
                 # For an answer that is only guessed at, nobody is refused who has the whole minute before them.
                 wanted = max(prompt, min(prompt + min(answer, allowed // _PART), allowed))
-                if rates.tokens.look(second) + wanted > allowed:
-                    raise self._refused(rates, "tokens_per_minute", allowed, rates.tokens, prompt, second)
-        exchange.rates = [rates.add(second, prompt, answer) for rates in stack]
+                if window.tokens + wanted > allowed:
+                    raise self._refused(rates, "tokens_per_minute", allowed, prompt)
+        exchange.rates = Counted(second, stack, [rates.add(prompt, answer) for rates in stack])
 
     def _resolve(self, principal: Principal) -> tuple[Rates, ...]:
         stack = []
@@ -169,22 +175,22 @@ class Limits(Step):
         second = int(self._clock())
         self._rates = {subject: rates for subject, rates in self._rates.items() if not rates.idle(second)}
 
-    def _refused(
-        self, rates: Rates, limit: str, allowed: int, window: Window | None, wanted: int, second: int
-    ) -> RateLimited:
+    def _refused(self, rates: Rates, limit: str, allowed: int, wanted: int) -> RateLimited:
+        window = rates.window
         who = self._accounts.limits.name(rates.subject)
         limited = f"{who} is limited to {_WORDS[limit].format(allowed, '' if allowed == 1 else 's')}"
         details = {"limit": limit, "allowed": allowed, "subject_kind": rates.subject[0], "subject_id": rates.subject[1]}
-        if window is None:
-            details["used"] = rates.calls
+        if limit == "concurrent_requests":
+            details["used"] = rates.running
             return RateLimited(f"{limited}; try again when one has ended", details=details, retry_after=1)
-        details["used"] = window.used
+        by_call = limit == "requests_per_minute"
+        details["used"] = used = window.calls if by_call else window.tokens
         if not allowed:
             return RateLimited(limited, details=details)
         if wanted > allowed:
             message = f"{limited}, and this prompt has about {wanted}; make it shorter"
             return RateLimited(message, details={**details, "wanted": wanted})
-        wait = max(1, window.frees(second, window.used + wanted - allowed))
+        wait = max(1, (window.frees_calls if by_call else window.frees_tokens)(used + wanted - allowed))
         details["resets_at"] = now_ms() + wait * 1000
         return RateLimited(f"{limited}; try again in {wait} s", details=details, retry_after=wait)
 
