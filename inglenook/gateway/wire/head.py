@@ -32,18 +32,27 @@ def flaw(
     if host is None:
         if version == "1.1":
             return Refused("the Host header is missing")
-    elif len(fields) != len(headers) and sum(name == b"host" for name, _ in headers) > 1:
+    elif len(fields) != len(headers) and _times(b"host", headers) > 1:
         return Refused("more than one Host header")
     elif not host_allowed(host):
         return HostRefused(
             f"this server does not answer for the host {host.decode('latin-1')!r}; "
             "an administrator can allow it by the setting allowed_hosts"
         )
-    if fields.get(b"transfer-encoding", b"chunked").lower() != b"chunked":
-        return EncodingRefused("the only transfer coding this server knows is chunked")
+    coding = fields.get(b"transfer-encoding")
+    if coding is not None:
+        # Of several the parser looks at the last; another server on the way may look at the first.
+        if coding.lower() != b"chunked" or _times(b"transfer-encoding", headers) > 1:
+            return EncodingRefused("the only transfer coding this server knows is chunked, once")
+        if version == "1.0":
+            return Refused("HTTP/1.0 knows no transfer coding")
     if version == "1.1" and fields.get(b"expect", b"100-continue").lower() != b"100-continue":
         return ExpectationRefused()
     return None
+
+
+def _times(name: bytes, headers: Headers) -> int:
+    return sum(known == name for known, _ in headers)
 
 
 def flaw_on_wire(method: bytes, match: Match, fields: Fields, table: WireTable) -> InglenookError | None:

@@ -203,7 +203,7 @@ class WireProtocol(HttpToolsProtocol):
                 return  # comes again from `_upgrade`
         fields = dict(self.headers)
         version = parser.get_http_version()
-        if not self.url.startswith(b"/"):
+        if not self.url.startswith(b"/") or self.url.find(b"#") >= 0:
             self._origin_form()
         path, _, query = self.url.partition(b"?")
         match = self.table.find(path)
@@ -270,11 +270,13 @@ class WireProtocol(HttpToolsProtocol):
         self.expect_100_continue = version == "1.1" and b"expect" in fields
 
     def _origin_form(self) -> None:
-        """Bring `GET http://host/path` into the usual form."""
+        """Bring `GET http://host/path` into the usual form, or refuse what has none."""
+        if self.url.find(b"#") >= 0:
+            self._stop(Refused("a request names no part of a page: `#` must be percent-encoded"))
         if self.url == b"*":
             self._stop(Refused("`*` names nothing here"))
         url = httptools.parse_url(self.url)
-        if url.schema not in (b"http", b"https") or not self._verdict(url.host or b""):
+        if url.schema not in (b"http", b"https") or url.userinfo is not None or not self._verdict(url.host or b""):
             self._stop(HostRefused())
         self.url = (url.path or b"/") + (b"?" + url.query if url.query else b"")
 

@@ -13,7 +13,7 @@ from msgspec import Struct
 from inglenook.kit.errors import InglenookError, UpstreamFailed, UpstreamTimeout
 from inglenook.kit.http.cork import Cork
 
-_HEAD_LIMIT = 128 * 1024  # bytes of an answer's head
+_HEAD_LIMIT = 128 * 1024  # bytes of an answer's head, and of anything else between two pieces of its body
 _FIELD_LIMIT = 500
 _FRAMING = (b"content-length", b"transfer-encoding")
 _HIGH_WATER = 256 * 1024  # unread bytes of a body at which we stop reading the socket
@@ -257,13 +257,16 @@ class Connection(asyncio.Protocol):
             self.abort()
             return
         self._heard = True
+        size = response._size
         try:
             self._parser.feed_data(data)
         except (httptools.HttpParserUpgrade, httptools.HttpParserError):
             self._fail(UpstreamFailed(f"{self.name} does not answer in HTTP"))
             return
         if self._response is response:
-            if not response.status:
+            if response._size != size:
+                self._head_size = 0
+            else:
                 self._head_size += len(data)
                 if self._head_size > _HEAD_LIMIT:
                     self._fail(UpstreamFailed(f"{self.name} answered with more than {_HEAD_LIMIT} bytes of headers"))
@@ -311,7 +314,9 @@ class Connection(asyncio.Protocol):
     def on_headers_complete(self) -> None:
         response = self._response
         status = self._parser.get_status_code()
-        if response is None or 100 <= status < 200:
+        if status < 100:
+            raise ValueError("no status")
+        if response is None or status < 200:
             return
         response.status = status
         self._until_close = not (

@@ -145,6 +145,19 @@ BROKEN = [
     (b"HTTP/1.1 200 OK\r\ncontent-length: 3\r\ncontent-length: 4\r\n\r\nabc", "HTTP"),
     (b"HTTP/1.1 200 OK\r\n" + b"x: y\r\n" * 1000 + b"\r\n", "HTTP"),
     (b"HTTP/1.1 200 OK\r\nx: " + b"y" * 300_000, "headers"),
+    (b"HTTP/1.1 103 Early Hints\r\nlink: x\r\n\r\n" * 20_000 + answer(b"late"), "headers"),
+    (b"HTTP/1.1 200 OK\r\ncontent-length: 3\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n", "HTTP"),
+    (b"HTTP/1.1 200 OK\r\ncontent-length: 3, 3\r\n\r\nabc", "HTTP"),
+    (b"HTTP/1.1 200 OK\r\ncontent-length: -3\r\n\r\nabc", "HTTP"),
+    (b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabcd\r\n0\r\n\r\n", "HTTP"),
+    (b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n0x3\r\nabc\r\n0\r\n\r\n", "HTTP"),
+    (b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n" + b"f" * 17 + b"\r\nabc", "HTTP"),
+    (b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n" + b"x: y\r\n" * 50_000, "headers"),
+    (b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3;" + b"x" * 300_000, "headers"),
+    (b"HTTP/1.1 200 OK\nx: y\n\n", "HTTP"),
+    (b"HTTP/1.1 200 OK\r\nx: y\r\n z\r\n\r\n", "HTTP"),
+    (b"HTTP/1.1 000 Nothing\r\ncontent-length: 0\r\n\r\n", "HTTP"),
+    (b"HTTP/1.1 20\r\ncontent-length: 0\r\n\r\n", "HTTP"),
     (b"HTTP/1.1 101 Switching\r\nconnection: upgrade\r\nupgrade: h2c\r\n\r\n", "HTTP"),
 ]
 
@@ -160,6 +173,42 @@ async def test_broken_answers_are_errors(pool: HttpPool, upstream: Upstream, dat
         await (await pool.request("GET", upstream.url())).read()
     assert "127.0.0.1" in str(caught.value)
     assert upstream.connections == 1
+
+
+async def test_a_body_without_end_is_not_read_for_ever(pool: HttpPool, upstream: Upstream) -> None:
+    stopped = asyncio.Event()
+
+    async def script(talk: Talk) -> None:
+        await talk.request()
+        await talk.say(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n")
+        try:
+            while True:
+                await talk.say(b"1000\r\n%b\r\n" % (b"x" * 4096))
+        except ConnectionError:
+            stopped.set()
+
+    upstream.then(script)
+    with pytest.raises(UpstreamFailed, match="more than 100000 bytes"):
+        await (await pool.request("GET", upstream.url())).read(100_000)
+    await asyncio.wait_for(stopped.wait(), 5)
+
+
+async def test_an_answer_that_comes_before_the_question_is_nobodys(pool: HttpPool, upstream: Upstream) -> None:
+    """Whoever can put bytes on a kept connection must not answer the next request on it."""
+    said = asyncio.Event()
+
+    async def first(talk: Talk) -> None:
+        await talk.request()
+        await talk.say(answer(b"first"))
+        await talk.say(answer(b"forged"))
+        said.set()
+        await talk.gone()
+
+    upstream.then(first, hello)
+    assert await (await pool.request("POST", upstream.url(), (), b"1")).read() == b"first"
+    await said.wait()
+    response = await pool.request("GET", upstream.url(), (), b"2")
+    assert await response.read() == b"hello 2"
 
 
 async def test_a_body_may_end_with_the_connection(pool: HttpPool, upstream: Upstream) -> None:
