@@ -129,7 +129,7 @@ def _note(blocks: list[Any], found: set[str]) -> None:
             inner = source.get("content")  # becomes text and images
         else:
             inner = block.get("content")
-            if kind in _BLOCKS:
+            if type(kind) is str and kind in _BLOCKS:
                 found.add(_BLOCKS[kind])
         if type(inner) is list:
             _note(inner, found)

@@ -271,7 +271,8 @@ def chat_needs(body: dict[str, Any]) -> frozenset[str]:
     for message in messages:
         content = message.get("content") if type(message) is dict else None
         if type(content) is list:
-            needs += [_PARTS[part["type"]] for part in content if type(part) is dict and part.get("type") in _PARTS]
+            kinds = [part.get("type") for part in content if type(part) is dict]
+            needs += [_PARTS[kind] for kind in kinds if type(kind) is str and kind in _PARTS]
     return frozenset(needs) if needs else _NONE
 
 
@@ -462,7 +463,7 @@ def chosen_tools(tools: list[ToolSpec], names: list[str]) -> list[ToolSpec]:
     """
     offered = {tool.name: tool for tool in tools}
     for name in names:
-        if name not in offered:
+        if not isinstance(name, str) or name not in offered:
             raise BadInput(f"tool_choice: there is no tool named {name!r} among the tools", field="tool_choice")
     return [offered[name] for name in names]
 

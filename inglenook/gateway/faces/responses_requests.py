@@ -93,6 +93,9 @@ def items_of(given: Any) -> Items:
         given = [{"role": "user", "content": given}]
     if not isinstance(given, list) or not all(isinstance(item, dict) for item in given):
         raise BadInput("input must be text or a list of items", field="input")
+    for index, item in enumerate(given):
+        if not isinstance(item.get("type") or "", str):
+            raise BadInput(f"input[{index}].type must be the name of a kind of item", field=f"input[{index}].type")
     return [_whole(item) for item in given]
 
 
@@ -142,8 +145,11 @@ def check(body: dict[str, Any]) -> None:
         raise CannotCarry(
             "conversation: conversations are not kept here; use previous_response_id", field="conversation"
         )
+    include = body.get("include") or []
+    if not isinstance(include, list) or not all(isinstance(name, str) for name in include):
+        raise BadInput("include must be a list of names", field="include")
     effort = effort_of(body)
-    if effort is not None and effort not in EFFORTS:
+    if effort is not None and (not isinstance(effort, str) or effort not in EFFORTS):
         raise BadInput(
             f"reasoning.effort must be one of {', '.join(sorted(EFFORTS))}; got {effort!r}", field="reasoning.effort"
         )
@@ -166,7 +172,7 @@ def needs(body: dict[str, Any], items: Items) -> frozenset[str]:
         for content in (item.get("content"), item.get("output")):
             if isinstance(content, list):
                 kinds = [part.get("type") for part in content if isinstance(part, dict)]
-                found.update(_PARTS[kind] for kind in kinds if kind in _PARTS)
+                found.update(_PARTS[kind] for kind in kinds if isinstance(kind, str) and kind in _PARTS)
     return frozenset(found) if found else _NONE
 
 

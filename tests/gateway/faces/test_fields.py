@@ -3,6 +3,8 @@ that says nothing about the answer. The official clients' own types are the list
 here until it has a verdict.
 """
 
+import copy
+import json
 from collections.abc import AsyncIterator, Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -26,7 +28,7 @@ from inglenook.models.engine.service import Engine
 from inglenook.models.hub.layout import ModelStore
 from inglenook.models.providers.base import ModelFacts
 from tests.support.bought import KEY, provider, refuses
-from tests.support.faces import FORM, PNG, SCHEMA
+from tests.support.faces import FACES, FORM, PNG, SCHEMA, Face
 from tests.support.gateway import Desk, open_desk, open_wire
 from tests.support.upstream import open_upstream
 
@@ -408,9 +410,10 @@ def message_of(answer: httpx.Response, body: Body) -> str:
         assert told.keys() == {"error"}
         return str(told["error"])
     if body.path.startswith("/v1/messages"):
-        assert (told["type"], told["error"]["type"]) == ("error", "invalid_request_error")
+        kind = "not_found_error" if answer.status_code == 404 else "invalid_request_error"
+        assert (told["type"], told["error"]["type"]) == ("error", kind)
         return str(told["error"]["message"])
-    assert told["error"].keys() == {"message", "type", "param", "code"}
+    assert told["error"].keys() - {"details"} == {"message", "type", "param", "code"}
     return f"{told['error']['message']} {told['error']['param']}"
 
 
@@ -466,4 +469,85 @@ async def test_a_provider_of_the_same_protocol_gets_every_field(desk: Desk, kind
             elif upstream.asked[-1].json.get(given.name) != given.value:
                 wrong.append(f"{given.name} became {upstream.asked[-1].json.get(given.name)!r}")
     await pool.close()
+    assert not wrong, "\n".join(wrong)
+
+
+# ------------------------------------------------------------------------------------ of the wrong kind
+
+
+JUNK: list[Any] = [
+    None, True, -1, 0, 1.5, 10**30, "", "x", "\ud800", [], [None], [[]], ["x"], {}, [{}], {"x": None}, {"type": "x"},
+    [{"type": "x"}], [{"type": "function"}], [{"role": "user"}], [{"role": "user", "content": [{"type": "text"}]}],
+    {"type": "function", "function": None}, {"type": "json_schema", "json_schema": {"schema": []}},
+]  # fmt: skip
+
+
+def plain(path: str, **base: Any) -> Body:
+    return Body(path, base, [], base)
+
+
+OTHERS = [
+    plain("/v1/rerank", model="rerank", query="a", documents=["a", "b"], top_n=1, return_documents=True),
+    plain("/v1/moderations", model="moderation", input="a"),
+    plain("/v1/images/generations", model="image", prompt="a", n=1, size="64x64", response_format="b64_json"),
+    plain("/v1/audio/speech", model="speech", input="a", voice="v", response_format="wav", speed=1),
+    plain("/v1/responses/input_tokens", model="echo", input="a", instructions="b", tools=FLAT),
+    plain("/api/show", model="echo", name="echo", verbose=True, system="s", options={}),
+    plain("/api/embeddings", model="embed", prompt="a", options={}, keep_alive=1),
+]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("body", [*BODIES, *OTHERS], ids=lambda body: body.path)
+async def test_values_of_the_wrong_kind_are_the_callers_mistake(client: httpx.AsyncClient, body: Body) -> None:
+    """Whatever stands in whatever field: an answer, or an error of the caller's in the shape of the face."""
+    wrong = []
+    for name in sorted({*body.documented, *body.base, *(given.name for given in body.fields)}):
+        for junk in JUNK:
+            content = json.dumps({**body.base, name: junk})
+            answer = await client.post(body.path, content=content, headers={"content-type": "application/json"})
+            if answer.status_code == 200:
+                continue
+            try:
+                assert answer.status_code in (400, 404), answer.text
+                message_of(answer, body)
+            except (AssertionError, KeyError) as error:
+                wrong.append(f"{name} = {junk!r}: {answer.status_code} {error}")
+    assert not wrong, "\n".join(wrong)
+
+
+def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    """Where something stands in a body, at any depth."""
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return [found for key, each in inner for found in ((*path, key), *places(each, (*path, key)))]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("face", FACES, ids=lambda face: face.name)
+async def test_junk_deep_in_a_conversation_is_the_callers_mistake(client: httpx.AsyncClient, face: Face) -> None:
+    """A whole conversation, with one thing in it left out or of the wrong kind."""
+    (shape,) = [body for body in BODIES if body.path == face.path]
+    wrong = []
+    for path in places(face.body("echo")):
+        for junk in [..., *JUNK]:
+            content = {**copy.deepcopy(face.body("echo")), "stream": False}
+            content.pop("stream_options", None)
+            at: Any = content
+            try:
+                for key in path[:-1]:
+                    at = at[key]
+                if junk is ...:
+                    del at[path[-1]]
+                else:
+                    at[path[-1]] = copy.deepcopy(junk)
+            except KeyError:
+                continue  # it was a part of what is left out of every one
+            answer = await client.post(face.path, content=json.dumps(content))
+            if answer.status_code == 200:
+                continue
+            try:
+                assert answer.status_code in (400, 404), answer.text
+                message_of(answer, shape)
+            except (AssertionError, KeyError) as error:
+                wrong.append(f"{path} = {junk!r}: {answer.status_code} {error}")
     assert not wrong, "\n".join(wrong)
