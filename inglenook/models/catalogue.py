@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 from inglenook.kit.errors import Conflict, InglenookError
 from inglenook.models.configured import Configured, load, told_facts
 from inglenook.models.engine.model_file import inspect
+from inglenook.models.engine.parts import projector
 from inglenook.models.errors import BadModelFile, InvalidModelName, ModelNotFound
 from inglenook.models.hub.layout import ModelStore
 from inglenook.models.hub.names import ModelName, has_tag
@@ -379,9 +380,10 @@ def _facts(stored: StoredModel, thorough: bool) -> ModelFacts:
     if thorough:
         try:
             file = inspect(stored.gguf)
+            added = [projector(path).capabilities for path in stored.projectors[:1]]
             return ModelFacts(
                 name=stored.name,
-                capabilities=file.capabilities,
+                capabilities=file.capabilities.union(*added),
                 context_length=file.context_length,
                 embedding_length=file.embedding_length,
                 languages=file.languages,

@@ -119,8 +119,12 @@ def tiny_llama(path: Path, *, seed: int = 1, **changes: Any) -> Path:
     return write_gguf(path, values, tensors)
 
 
-def tiny_bert(path: Path, *, context: int = 64, **changes: Any) -> Path:
-    """An embedding model of one layer over letters: 32 numbers a vector, one token a letter. About 0.1 MB."""
+def tiny_bert(path: Path, *, context: int = 64, ranks: bool = False, **changes: Any) -> Path:
+    """An embedding model of one layer over letters: 32 numbers a vector, one token a letter. About 0.1 MB.
+
+    Args:
+        ranks: Make it one that tells how well a document answers.
+    """
     width, hidden = 32, 64
     letters = "abcdefghijklmnopqrstuvwxyz"
     tokens = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *(f"▁{letter}" for letter in letters), *letters]
@@ -134,7 +138,7 @@ def tiny_bert(path: Path, *, context: int = 64, **changes: Any) -> Path:
         "bert.attention.head_count": 2,
         "bert.attention.layer_norm_epsilon": 1e-12,
         "bert.attention.causal": False,
-        "bert.pooling_type": 1,
+        "bert.pooling_type": 4 if ranks else 1,
         "tokenizer.ggml.model": "bert",
         "tokenizer.ggml.pre": "default",
         "tokenizer.ggml.tokens": tokens,
@@ -170,6 +174,13 @@ def tiny_bert(path: Path, *, context: int = 64, **changes: Any) -> Path:
     for name in ("attn_output_norm", "layer_output_norm"):
         tensors[f"blk.0.{name}.weight"] = ones(width)
         tensors[f"blk.0.{name}.bias"] = zeros(width)
+    if ranks:
+        tensors |= {
+            "cls.weight": weights(noise, width, width),
+            "cls.bias": zeros(width),
+            "cls.output.weight": weights(noise, width, 1),
+            "cls.output.bias": zeros(1),
+        }
     return write_gguf(path, values, tensors)
 
 
@@ -198,10 +209,10 @@ def _byte_tokens() -> tuple[list[str], list[int]]:
     return [*control, *letters, "Ġt"], [3, 3, 3, *[1] * 257]
 
 
-def weights(noise: random.Random, columns: int, rows: int) -> tuple[tuple[int, ...], bytes]:
+def weights(noise: random.Random, columns: int, rows: int, strength: float = 0.3) -> tuple[tuple[int, ...], bytes]:
     """Random numbers: shape and data of a tensor."""
     count = columns * rows
-    return (columns, rows), struct.pack(f"<{count}f", *(noise.gauss(0, 0.3) for _ in range(count)))
+    return (columns, rows), struct.pack(f"<{count}f", *(noise.gauss(0, strength) for _ in range(count)))
 
 
 def ones(count: int) -> tuple[tuple[int, ...], bytes]:

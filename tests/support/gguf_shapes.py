@@ -1,10 +1,10 @@
-"""Tiny models of other shapes than `gguf.tiny_llama`: what of them is kept in memory differs, and nothing else."""
+"""Tiny files of other kinds than `gguf.tiny_llama`: models of other shapes, adapters, projectors, a reranker."""
 
 import random
 from pathlib import Path
 from typing import Any
 
-from tests.support.gguf import byte_vocabulary, ones, weights, write_gguf
+from tests.support.gguf import byte_vocabulary, ones, weights, write_gguf, zeros
 
 WIDTH, HIDDEN = 64, 128
 
@@ -110,6 +110,73 @@ def tiny_mamba(path: Path) -> Path:
         tensors[f"{before}ssm_conv1d.bias"] = tensors[f"{before}ssm_dt.bias"] = ones(inner)
         tensors[f"{before}ssm_a"] = ((state, inner), weights(noise, state, inner)[1])
         tensors[f"{before}ssm_d"] = ones(inner)
+    return write_gguf(path, values, tensors)
+
+
+def tiny_lora(path: Path, *, rank: int = 4, strength: float = 1.0, **changes: Any) -> Path:
+    """An adapter for `gguf.tiny_llama` that changes what it says."""
+    width, hidden = 32, 64
+    values: dict[str, Any] = {
+        "general.architecture": "llama",
+        "general.type": "adapter",
+        "general.name": "Tiny adapter",
+        "adapter.type": "lora",
+        "adapter.lora.alpha": float(rank),
+        **{key.replace("__", "."): value for key, value in changes.items()},
+    }
+    noise = random.Random(11)
+    tensors = {}
+    for block in range(2):
+        for name, (into, out) in {"attn_q": (width, width), "ffn_down": (hidden, width)}.items():
+            for side, shape in {"lora_a": (into, rank), "lora_b": (rank, out)}.items():
+                tensors[f"blk.{block}.{name}.weight.{side}"] = weights(noise, *shape, strength)
+    return write_gguf(path, values, tensors)
+
+
+def tiny_projector(path: Path, *, width: int = 32, **changes: Any) -> Path:
+    """Eyes for a model of `width`: pictures of 28 x 28 in four patches (the shape of LLaVA's)."""
+    inner, hidden, size, patch = 32, 64, 28, 14
+    values: dict[str, Any] = {
+        "general.architecture": "clip",
+        "general.type": "mmproj",
+        "general.name": "Tiny eyes",
+        "general.file_type": 0,
+        "clip.has_vision_encoder": True,
+        "clip.projector_type": "mlp",
+        "clip.use_gelu": True,
+        "clip.vision.image_size": size,
+        "clip.vision.patch_size": patch,
+        "clip.vision.embedding_length": inner,
+        "clip.vision.feed_forward_length": hidden,
+        "clip.vision.projection_dim": width,
+        "clip.vision.block_count": 1,
+        "clip.vision.attention.head_count": 2,
+        "clip.vision.attention.layer_norm_epsilon": 1e-5,
+        "clip.vision.image_mean": [0.5, 0.5, 0.5],
+        "clip.vision.image_std": [0.5, 0.5, 0.5],
+        **{key.replace("__", "."): value for key, value in changes.items()},
+    }
+    noise = random.Random(12)
+    patches = (size // patch) ** 2
+    tensors: dict[str, Any] = {
+        "v.patch_embd.weight": ((patch, patch, 3, inner), weights(noise, patch * patch * 3, inner)[1]),
+        "v.class_embd": ((inner,), weights(noise, inner, 1)[1]),
+        "v.position_embd.weight": weights(noise, inner, patches + 1),
+        "v.pre_ln.weight": ones(inner),
+        "v.pre_ln.bias": zeros(inner),
+        "mm.0.weight": weights(noise, inner, width),
+        "mm.0.bias": zeros(width),
+        "mm.2.weight": weights(noise, width, width),
+        "mm.2.bias": zeros(width),
+    }
+    for name, (into, out) in {
+        "attn_q": (inner, inner), "attn_k": (inner, inner), "attn_v": (inner, inner), "attn_out": (inner, inner),
+        "ffn_down": (hidden, inner), "ffn_up": (inner, hidden),
+    }.items():  # fmt: skip
+        tensors[f"v.blk.0.{name}.weight"] = weights(noise, into, out)
+        tensors[f"v.blk.0.{name}.bias"] = zeros(out)
+    for name in ("ln1", "ln2"):
+        tensors[f"v.blk.0.{name}.weight"], tensors[f"v.blk.0.{name}.bias"] = ones(inner), zeros(inner)
     return write_gguf(path, values, tensors)
 
 

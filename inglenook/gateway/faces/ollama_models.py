@@ -6,6 +6,7 @@ their bodies are too large to be held.
 """
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
@@ -33,10 +34,6 @@ _JSON = "application/json; charset=utf-8"
 _NDJSON = "application/x-ndjson"
 #: Fields of `/api/create` that cannot be carried, and why.
 _NOT_HERE = {
-    "template": "a model here is prompted by the template in its own file; /api/generate takes one with each prompt",
-    "quantize": "quantising is not built; upload a file that is quantised already",
-    "quantization": "quantising is not built; upload a file that is quantised already",
-    "adapters": "adapters cannot be attached",
     "remote_host": "models of other servers are added under Models, Providers",
     "draft_files": "draft models are not used",
 }
@@ -117,10 +114,18 @@ class OllamaModels:
                 async for step in _steps(self._hub.watch(self._hub.start(recipe.base).id)):
                     if step != {"status": "success"}:
                         say(step)
-            said: list[str] = []
-            await asyncio.to_thread(create, self._models, name, recipe, said.append)
-            for status in said:
-                say({"status": status})
+            loop, stop = asyncio.get_running_loop(), threading.Event()
+
+            def report(step: Step) -> None:
+                loop.call_soon_threadsafe(say, _progress(step.status, step.digest, step.completed, step.total))
+
+            making = asyncio.ensure_future(asyncio.to_thread(create, self._models, name, recipe, report, stop=stop))
+            try:
+                await asyncio.shield(making)
+            except asyncio.CancelledError:  # nobody reads on: wait until nothing half-done is left
+                stop.set()
+                await asyncio.gather(making, return_exceptions=True)
+                raise
             await self._note(principal, "model.created", name, base=recipe.base)
             say({"status": "success"})
 
@@ -179,6 +184,10 @@ def _recipe(body: dict[str, Any]) -> Recipe:
     given = {
         "base": body.get("from") or "",
         "files": body.get("files") or {},
+        "adapters": body.get("adapters") or {},
+        "scales": body.get("adapter_scales") or {},
+        "template": body.get("template") or "",
+        "quantize": body.get("quantize") or body.get("quantization") or "",
         "system": body.get("system") or "",
         "license": [licenses] if isinstance(licenses, str) else licenses,
         "parameters": body.get("parameters") or {},

@@ -90,8 +90,13 @@ def _listen(config: dict[str, Any]) -> int:
     params.verbosity = config.get("verbosity", 3)
     if config["template"]:
         params.chat_template = config["template"]
-    if config["embeds"]:
+    if config["adapters"]:
+        params.lora_adapters = [xllamacpp.CommonAdapterLoraInfo(path, scale) for path, scale in config["adapters"]]
+    if config["projector"]:
+        params.mmproj.path = config["projector"]
+    if config["pooling"]:
         params.embedding = True
+        params.pooling_type = getattr(xllamacpp.llama_pooling_type, f"LLAMA_POOLING_TYPE_{config['pooling'].upper()}")
         params.n_batch = params.n_ubatch = config["context"]
     server = xllamacpp.Server(params)
     _servers.append(server)

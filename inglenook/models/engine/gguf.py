@@ -118,7 +118,8 @@ class Tensor(Struct, frozen=True):
 
 
 class GGUFFile(Struct, frozen=True):
-    """The head of a file. `values` has scalars and strings as they are, and `Array` in place of arrays."""
+    """The head of a file. `values` has scalars and strings as they are, and `Array` in place of arrays; `spans` says
+    from which byte to which each key stands with its value."""
 
     path: Path
     version: int
@@ -126,6 +127,7 @@ class GGUFFile(Struct, frozen=True):
     values: dict[str, Any]
     tensors: tuple[Tensor, ...]
     data_start: int
+    spans: dict[str, tuple[int, int]]
 
     def array(self, key: str, limit: int | None = None) -> list[Any]:
         """Read the array under `key`, at most `limit` elements of it."""
@@ -212,7 +214,7 @@ def _read(path: Path, cursor: _Cursor) -> GGUFFile:
     for what, count, limit in (("tensors", tensor_count, MAX_TENSORS), ("keys", key_count, MAX_KEYS)):
         if count > limit:
             raise cursor.fail(f"it claims {count} {what}, more than {limit}")
-    values = _read_values(cursor, key_count)
+    values, spans = _read_values(cursor, key_count)
     alignment = values.get("general.alignment", 32)
     if type(alignment) is not int or not 0 < alignment <= MAX_ALIGNMENT or alignment & (alignment - 1):
         raise cursor.fail(f"general.alignment is {alignment!r}, not a power of two up to {MAX_ALIGNMENT}")
@@ -224,18 +226,21 @@ def _read(path: Path, cursor: _Cursor) -> GGUFFile:
                 f"tensor {tensor.name} ends at byte {data_start + tensor.offset + tensor.size}, but the file has only "
                 f"{cursor.size}; it may be truncated, pull it again"
             )
-    return GGUFFile(path, version, cursor.size, values, tuple(tensors), data_start)
+    return GGUFFile(path, version, cursor.size, values, tuple(tensors), data_start, spans)
 
 
-def _read_values(cursor: _Cursor, count: int) -> dict[str, Any]:
+def _read_values(cursor: _Cursor, count: int) -> tuple[dict[str, Any], dict[str, tuple[int, int]]]:
     values: dict[str, Any] = {}
+    spans: dict[str, tuple[int, int]] = {}
     for number in range(count):
+        start = cursor.at
         key = cursor.text(MAX_KEY_LENGTH, f"key {number}")
         if key in values:
             raise cursor.fail(f"key {key} comes twice")
         kind = cursor.unpack(_U32, f"the type of {key}")
         values[key] = _read_value(cursor, key, kind)
-    return values
+        spans[key] = (start, cursor.at)
+    return values, spans
 
 
 def _read_value(cursor: _Cursor, key: str, kind: int) -> Any:

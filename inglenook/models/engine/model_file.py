@@ -67,6 +67,11 @@ class ModelFile(Struct, frozen=True, kw_only=True):
         return "embedding" in self.capabilities
 
     @property
+    def whole(self) -> bool:
+        """Whether it works on a text in one piece, to make a vector or a score of it."""
+        return bool(self.pooling) or self.embeds
+
+    @property
     def parameter_size(self) -> str:
         """`134.52M`, `7.62B`: as Ollama writes it."""
         for unit, name in ((10**9, "B"), (10**6, "M"), (10**3, "K")):
@@ -176,7 +181,7 @@ class _Reading(Metadata):
 
     def capabilities(self, template: str, pooling: str) -> frozenset[str]:
         if pooling != "none" or f"{self.arch}.pooling_type" in self.values:
-            return frozenset({"embedding"})
+            return frozenset({"rerank"} if pooling == "rank" else {"embedding"})
         found = {"completion"}
         if "tools" in template or "tool_call" in template:
             found.add("tools")

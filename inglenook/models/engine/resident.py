@@ -294,7 +294,7 @@ class Resident:
 
     @property
     def _embeds(self) -> bool:
-        return self.source.file is None or self.source.file.embeds
+        return self.source.file is None or self.source.file.whole
 
     def _grant(self, instance: Instance, keep_alive: float | None, load_ms: float) -> Lease:
         instance.busy += 1

@@ -12,9 +12,12 @@ from inglenook.models.engine import machine, memory
 from inglenook.models.engine.defaults import NOTHING, Defaults, from_modelfile
 from inglenook.models.engine.memory import MIB, Estimate, Load
 from inglenook.models.engine.model_file import ModelFile, inspect
+from inglenook.models.engine.parts import Adapter, Projector, check_adapter, projector
 from inglenook.models.engine.process import ChildSpec
 from inglenook.models.hub.stored import StoredModel
 
+#: Where a model's config keeps how strongly its adapters are applied, by digest.
+SCALES = "adapter_scales"
 CONTEXT_STEP = 256  # llama.cpp rounds a slot's context up to this
 MIN_CONTEXT = 2_048  # below this an automatic context is not worth having
 
@@ -65,6 +68,8 @@ class Source(Struct, frozen=True, kw_only=True):
         file: Facts of the GGUF file; None for the built-in embedder.
         defaults: What holds unless a call says otherwise.
         messages: Messages put before every chat.
+        adapters: Attached to it when it is loaded.
+        projector: Lets it see or hear; None without one.
         counts: Whether it counts towards `max_loaded`.
     """
 
@@ -75,7 +80,15 @@ class Source(Struct, frozen=True, kw_only=True):
     file: ModelFile | None = None
     defaults: Defaults = NOTHING
     messages: tuple[dict[str, Any], ...] = ()
+    adapters: tuple[Adapter, ...] = ()
+    projector: Projector | None = None
     counts: bool = True
+
+    @property
+    def capabilities(self) -> frozenset[str]:
+        """As in `ModelFacts.capabilities`: those of its file, and what the projector adds."""
+        own = self.file.capabilities if self.file is not None else frozenset({"embedding"})
+        return own | (self.projector.capabilities if self.projector is not None else frozenset())
 
     def context(self, num_ctx: int | None, settings: Settings) -> int:
         """Context of one slot for an explicit `num_ctx`, else the model's or the server's default; never more than
@@ -83,7 +96,7 @@ class Source(Struct, frozen=True, kw_only=True):
         if self.file is None:
             return E5_CONTEXT
         wanted = num_ctx or self.defaults.context_length or settings.context_length
-        if self.file.embeds:
+        if self.file.whole:
             return max(1, min(wanted, self.file.context_length))
         rounded = -(-max(wanted, 1) // CONTEXT_STEP) * CONTEXT_STEP
         return min(rounded, max(self.file.context_length, CONTEXT_STEP))
@@ -145,7 +158,10 @@ class Source(Struct, frozen=True, kw_only=True):
             "alias": self.name,
             "context": context,
             "slots": slots,
-            "embeds": self.file.embeds,
+            # A file may leave it open how the vectors of its tokens become one.
+            "pooling": self.file.pooling or ("mean" if self.file.whole else ""),
+            "adapters": [(str(adapter.path.absolute()), adapter.scale) for adapter in self.adapters],
+            "projector": str(self.projector.path.absolute()) if self.projector is not None else "",
             "threads": machine.threads(),
             # Prompts, and the tokens of several chats at once, are long pieces of work: all cores bring more there
             # (1.2 times one chat's tokens with four, on two cores), and waiting is passive.
@@ -165,7 +181,7 @@ class Source(Struct, frozen=True, kw_only=True):
 
     def _slots(self, settings: Settings) -> int:
         # An embedding model works through its queue in one slot, which is as quick and takes less memory.
-        if self.file is None or self.file.embeds:
+        if self.file is None or self.file.whole:
             return 1
         return self.defaults.slots or settings.parallel
 
@@ -177,7 +193,9 @@ class Source(Struct, frozen=True, kw_only=True):
             weights=self.file.size,
             cache_type=self.file.shape.cache_type(self.defaults.cache_type or settings.kv_cache_type),
             prompts=prompts,
-            whole=self.file.embeds,
+            whole=self.file.whole,
+            adapters=sum(adapter.size for adapter in self.adapters),
+            projector=self.projector.size if self.projector is not None else 0,
         )
 
     def _too_large(self, need: Estimate, settings: Settings, room: Room) -> Unavailable:
@@ -224,15 +242,29 @@ def stored(model: StoredModel, own: Defaults = NOTHING) -> Source:
         BadModelFile: its weights cannot be used.
     """
     defaults = own.over(of_modelfile(model))
+    adapters = _adapters(model)
+    eyes = projector(model.projectors[0]) if model.projectors else None
     return Source(
-        key=_key(model.blob, defaults),
+        key=_key(model.blob, defaults, adapters, eyes),
         name=model.name,
         digest=model.digest,
         size=model.size,
         file=inspect(model.gguf),
         defaults=defaults,
         messages=model.messages,
+        adapters=adapters,
+        projector=eyes,
     )
+
+
+def _adapters(model: StoredModel) -> tuple[Adapter, ...]:
+    scales = model.config.get(SCALES)
+    found = []
+    for path in model.adapters:
+        scale = scales.get(path.name.replace("-", ":", 1), 1.0) if isinstance(scales, dict) else 1.0
+        usable = isinstance(scale, int | float) and not isinstance(scale, bool)
+        found.append(Adapter(path, check_adapter(path, model.gguf), float(scale) if usable else 1.0))
+    return tuple(found)
 
 
 def of_modelfile(model: StoredModel) -> Defaults:
@@ -247,9 +279,11 @@ def is_jinja(template: str) -> bool:
     return "{%" in template
 
 
-def _key(blob: str, defaults: Defaults) -> str:
+def _key(blob: str, defaults: Defaults, adapters: tuple[Adapter, ...], eyes: Projector | None) -> str:
     """Models of the same weights share a process, unless they are to be loaded otherwise."""
-    loaded_so = (defaults.context_length, defaults.slots, defaults.cache_type, defaults.template)
+    settings = (defaults.context_length, defaults.slots, defaults.cache_type, defaults.template)
+    files = tuple((str(adapter.path), adapter.scale) for adapter in adapters)
+    loaded_so = (*settings, files, str(eyes.path) if eyes is not None else "")
     if not any(loaded_so):
         return blob
     return f"{blob}-{hashlib.sha256(repr(loaded_so).encode()).hexdigest()[:16]}"

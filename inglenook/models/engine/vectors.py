@@ -1,4 +1,4 @@
-"""Embedding by a child: batches of inputs in, vectors of unit length out."""
+"""Embedding and reranking by a child: batches of texts in, vectors of unit length or scores out."""
 
 import base64
 import math
@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import Any, Protocol
 
 from inglenook.kit.errors import BadInput, UpstreamFailed
-from inglenook.models.calls import EmbeddingRequest, Event, Notice, Usage, Vectors
+from inglenook.models.calls import EmbeddingRequest, Event, Notice, RerankRequest, Score, Scores, Usage, Vectors
 from inglenook.models.engine.wire import PromptTooLong
 
 #: Inputs and characters sent at once: few enough for callers to take turns, and for one who leaves to stop costing.
@@ -49,6 +49,54 @@ async def embed(request: EmbeddingRequest, child: EmbeddingChild, *, context: in
         yield notice
     yield Vectors(vectors)
     yield Usage(input=tokens)
+
+
+#: Tokens that a reranking model puts around a question and a document.
+_AROUND = 4
+
+
+async def rerank(request: RerankRequest, child: EmbeddingChild, *, context: int) -> AsyncIterator[Event]:
+    """Answer a rerank request: a `Notice` if a document had to be cut, `Scores` from 0 to 1, `Usage`.
+
+    Raises:
+        PromptTooLong: the question leaves no room for a document, or a document is too long and `truncate` is False.
+    """
+    question = len(await child.tokenize(request.query, special=False))
+    room = context - question - _AROUND
+    if room < 1:
+        raise PromptTooLong(question + _AROUND, context, what="the question")
+    scores: list[Score] = []
+    tokens = 0
+    notice: Notice | None = None
+    place = 0
+    for texts in batches(request.documents):
+        documents = []
+        for text in texts:
+            found = await child.tokenize(text, special=False) if len(text.encode()) > room else []
+            if len(found) > room:
+                if request.local.truncate is False:
+                    raise PromptTooLong(question + len(found) + _AROUND, context, what="a document with its question")
+                text = (await child.ask("/detokenize", {"tokens": found[:room]}))["content"]
+                notice = notice or too_long(
+                    question + len(found) + _AROUND, context, "only the beginning of a document was read"
+                )
+            documents.append(text)
+        answer = await child.ask("/v1/rerank", {"query": request.query, "documents": documents})
+        for result in answer["results"]:
+            scores.append(Score(place + int(result["index"]), _between(float(result["relevance_score"]))))
+        tokens += answer["usage"]["prompt_tokens"]
+        place += len(texts)
+    if notice is not None:
+        yield notice
+    yield Scores(sorted(scores, key=lambda score: -score.score)[: request.top_n])
+    yield Usage(input=tokens, searches=1)
+
+
+def _between(logit: float) -> float:
+    """A score from 0 to 1 of a number without bounds."""
+    if not math.isfinite(logit):
+        raise UpstreamFailed("the model gave a score that is no number")
+    return 1 / (1 + math.exp(-max(-500.0, min(500.0, logit))))
 
 
 def batches(inputs: list[str]) -> Iterator[list[str]]:

@@ -8,17 +8,20 @@ from msgspec import Struct, field
 
 from inglenook.kit.errors import BadInput, InglenookError, Unavailable
 from inglenook.models.calls import (
+    AudioPart,
     ChatRequest,
     CompletionRequest,
     Event,
     Finished,
     FinishReason,
+    ImagePart,
     Logprobs,
     Message,
     ReasoningDelta,
     ResponseFormat,
     Sampling,
     TextDelta,
+    TextPart,
     TokenLogprob,
     ToolCallDelta,
     Usage,
@@ -124,7 +127,7 @@ def _sampling(sampling: Sampling, defaults: dict[str, Any], context: int) -> dic
 
 
 def _message(message: Message) -> dict[str, Any]:
-    body: dict[str, Any] = {"role": message.role, "content": message.text}
+    body: dict[str, Any] = {"role": message.role, "content": _content(message)}
     if message.tool_calls:
         body["tool_calls"] = [
             {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
@@ -138,6 +141,21 @@ def _message(message: Message) -> dict[str, Any]:
         if value:
             body[key] = value
     return body
+
+
+def _content(message: Message) -> str | list[dict[str, Any]]:
+    """Text as text; pictures and sound in their places between it, for models with a projector."""
+    if isinstance(message.content, str) or all(isinstance(part, TextPart) for part in message.content):
+        return message.text
+    parts: list[dict[str, Any]] = []
+    for part in message.content:
+        if isinstance(part, TextPart):
+            parts.append({"type": "text", "text": part.text})
+        elif isinstance(part, ImagePart):
+            parts.append({"type": "image_url", "image_url": {"url": f"data:{part.media_type};base64,{part.data}"}})
+        elif isinstance(part, AudioPart):
+            parts.append({"type": "input_audio", "input_audio": {"data": part.data, "format": part.format}})
+    return parts
 
 
 def _response_format(wanted: ResponseFormat) -> dict[str, Any]:

@@ -217,6 +217,21 @@ class ModelStore:
                 write_whole(path, data)
         return Layer(media_type=media_type, digest=digest, size=len(data))
 
+    def temporary(self) -> Path:
+        """Where a blob may be made, to be handed to `adopt`; not there yet."""
+        self.blobs.mkdir(parents=True, exist_ok=True)
+        return self.blobs / f"import-{new_id('tmp')}-partial"
+
+    def adopt(self, path: Path, media_type: str) -> Layer:
+        """Take a file that was made for it among the blobs.
+
+        Raises:
+            DiskFull: nothing was kept.
+        """
+        with full_disk(self.root):
+            layer = self._take(path, "move", None, None, lambda completed, total: None)
+        return Layer(media_type=media_type, digest=layer.digest, size=layer.size)
+
     def put_manifest(self, name: ModelName, data: bytes) -> None:
         """Make `data` the manifest of `name` (in any case), and drop blobs that only the old one used.
 

@@ -26,6 +26,8 @@ from inglenook.models.calls import (
     Message,
     Notice,
     Operation,
+    RerankRequest,
+    Scores,
     TextPart,
     Timings,
     Usage,
@@ -36,7 +38,7 @@ from inglenook.models.engine.fit import Fitted, fit
 from inglenook.models.engine.schema import check_schema
 from inglenook.models.engine.service import Engine
 from inglenook.models.engine.source import Source
-from inglenook.models.engine.vectors import embed
+from inglenook.models.engine.vectors import embed, rerank
 from inglenook.models.engine.wire import (
     ChatStream,
     CompletionStream,
@@ -47,8 +49,9 @@ from inglenook.models.engine.wire import (
 from inglenook.models.providers.base import USUAL, Job, ModelFacts, ProviderKind, ProviderParts, not_offered
 from inglenook.models.providers.prompts import in_turn, single
 
-#: What a message may hold that no model here understands.
-_PARTS = {ImagePart: "images", FilePart: "files", AudioPart: "sound"}
+#: What a message may hold: its name, and the capability it needs.
+_PARTS = {ImagePart: ("images", "vision"), FilePart: ("files", "files"), AudioPart: ("sound", "audio")}
+_LocalRequest = ChatRequest | CompletionRequest | EmbeddingRequest | RerankRequest
 #: Tokens left for the answer when a prompt has to be cut.
 _ROOM = 512
 
@@ -70,7 +73,7 @@ class LocalProvider:
         return [
             ModelFacts(
                 name=source.name,
-                capabilities=source.file.capabilities,
+                capabilities=source.capabilities,
                 context_length=source.file.context_length,
                 languages=source.file.languages,
                 embedding_length=source.file.embedding_length,
@@ -86,7 +89,7 @@ class LocalProvider:
         """See `Provider`. A request without messages, prompt or inputs only loads the model (`keep_alive` 0:
         unloads it)."""
         request = job.request
-        if not isinstance(request, ChatRequest | CompletionRequest | EmbeddingRequest):
+        if not isinstance(request, _LocalRequest):
             raise not_offered(job)
         source = await self._engine.source(job.model)
         _check(source, request)
@@ -105,6 +108,8 @@ class LocalProvider:
                 events = self._chat(channel, request)
             elif isinstance(request, CompletionRequest):
                 events = self._complete(channel, request)
+            elif isinstance(request, RerankRequest):
+                events = self._rerank(channel, request)
             else:
                 events = self._embed(channel, request)
             async with aclosing(events):
@@ -120,9 +125,7 @@ class LocalProvider:
 
     # -------------------------------------------------------------------------------------------- operations
 
-    async def _load(
-        self, source: Source, request: ChatRequest | CompletionRequest | EmbeddingRequest, options: LocalOptions
-    ) -> AsyncGenerator[Event, None]:
+    async def _load(self, source: Source, request: _LocalRequest, options: LocalOptions) -> AsyncGenerator[Event, None]:
         if options.keep_alive == 0:
             await self._engine.unload(source.name)
             yield Finished("unload")
@@ -130,6 +133,8 @@ class LocalProvider:
         async with self._engine.lease(source, num_ctx=options.num_ctx, keep_alive=options.keep_alive) as lease:
             if isinstance(request, EmbeddingRequest):
                 yield Vectors([])
+            elif isinstance(request, RerankRequest):
+                yield Scores([])
             yield Usage()
             yield Timings(load_ms=lease.load_ms)
         yield Finished("load")
@@ -225,6 +230,12 @@ class LocalProvider:
         yield Timings(load_ms=channel.lease.load_ms)
         yield Finished("stop")
 
+    async def _rerank(self, channel: Channel, request: RerankRequest) -> AsyncGenerator[Event, None]:
+        async for event in rerank(request, channel, context=channel.lease.context):
+            yield event
+        yield Timings(load_ms=channel.lease.load_ms)
+        yield Finished("stop")
+
     async def _fit(
         self, channel: Channel, request: ChatRequest, messages: list[Message], error: PromptTooLong
     ) -> Fitted:
@@ -274,7 +285,7 @@ def _thinking(source: Source, request: ChatRequest) -> ChatRequest:
     return structs.replace(request, reasoning=source.defaults.thinking) if request.reasoning is None else request
 
 
-def _check(source: Source, request: ChatRequest | CompletionRequest | EmbeddingRequest) -> None:
+def _check(source: Source, request: _LocalRequest) -> None:
     """Refuse what the model cannot do."""
     file = source.file
     if file is None:
@@ -283,9 +294,14 @@ def _check(source: Source, request: ChatRequest | CompletionRequest | EmbeddingR
         if not file.embeds:
             raise BadInput(f"{source.name} does not support embeddings", field="model")
         return
-    if file.embeds:
+    if isinstance(request, RerankRequest):
+        if "rerank" not in file.capabilities:
+            raise BadInput(f"{source.name} does not support reranking", field="model")
+        return
+    if file.whole:
         what = "chat" if isinstance(request, ChatRequest) else "generate"
-        raise BadInput(f"{source.name} does not support {what}; it makes embeddings", field="model")
+        makes = "embeddings" if file.embeds else "scores of documents"
+        raise BadInput(f"{source.name} does not support {what}; it makes {makes}", field="model")
     if request.response_format is not None and request.response_format.schema is not None:
         check_schema(request.response_format.schema, "response_format")
     if isinstance(request, CompletionRequest):
@@ -297,17 +313,20 @@ def _check(source: Source, request: ChatRequest | CompletionRequest | EmbeddingR
     check_schema([tool.parameters for tool in request.tools], "tools")
     for number, message in enumerate(request.messages):
         for part in () if isinstance(message.content, str) else message.content:
-            if not isinstance(part, TextPart):
-                raise BadInput(
-                    f"{source.name} does not support {_PARTS[type(part)]}", field=f"messages[{number}].content"
-                )
+            if isinstance(part, TextPart):
+                continue
+            what, needed = _PARTS[type(part)]
+            if needed not in source.capabilities:
+                raise BadInput(f"{source.name} does not support {what}", field=f"messages[{number}].content")
 
 
-def _is_empty(request: ChatRequest | CompletionRequest | EmbeddingRequest) -> bool:
+def _is_empty(request: _LocalRequest) -> bool:
     if isinstance(request, ChatRequest):
         return not request.messages
     if isinstance(request, CompletionRequest):
         return not (request.prompt or request.others or request.local.context) and request.suffix is None
+    if isinstance(request, RerankRequest):
+        return not request.documents
     return not request.inputs
 
 

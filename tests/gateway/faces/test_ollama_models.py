@@ -110,7 +110,8 @@ def test_copies_share_and_the_last_one_takes_the_blob_along(bench: Bench, tiny: 
         ("POST", "create", {"model": "x", "files": {"m.gguf": "sha256:../../x"}}, 400, "invalid digest format"),
         ("POST", "create", {"model": "x", "files": {"m.gguf": "sha256:" + "0" * 64}}, 400, "upload it"),
         ("POST", "create", {"model": "x", "from": "tiny", "template": "{{ .Prompt }}"}, 400, "'template'"),
-        ("POST", "create", {"model": "x", "from": "tiny", "quantize": "q4_K_M"}, 400, "'quantize'"),
+        ("POST", "create", {"model": "x", "from": "tiny", "quantize": "q9"}, 400, "unsupported quantization type q9"),
+        ("POST", "create", {"model": "x", "from": "tiny", "adapters": {"a": "sha256:1"}}, 400, "invalid digest format"),
         (
             "POST",
             "create",
