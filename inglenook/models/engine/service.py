@@ -16,6 +16,7 @@ from msgspec import Struct
 from inglenook.kit.config import Settings
 from inglenook.kit.errors import Unavailable
 from inglenook.models.engine import machine
+from inglenook.models.engine.cores import CoreShares
 from inglenook.models.engine.defaults import NOTHING, Defaults
 from inglenook.models.engine.resident import Instance, Lease, Resident, Waiter
 from inglenook.models.engine.source import E5_NAME, Plan, Room, Source, built_in_embedder, of_modelfile, stored
@@ -107,6 +108,7 @@ class Engine:
         #: Grows with every change that `status` shows.
         self.version = 0
         self._model_store = model_store
+        self._shares = CoreShares()
         self._defaults = defaults
         self._available = available
         self._residents: dict[str, Resident] = {}
@@ -255,6 +257,7 @@ class Engine:
     async def stop(self) -> None:
         """End every process and refuse further calls."""
         self._stopped = True
+        self._shares.stop()
         tasks = [resident.task for resident in self._residents.values()]
         for task in tasks:
             task.cancel()
@@ -298,6 +301,8 @@ class Engine:
         self.version += 1
         self._change.set()
         self._change = asyncio.Event()
+        at_work = [r.instance for r in self._residents.values() if r.instance is not None and r.instance.busy]
+        self._shares.working(frozenset(instance.child.pid for instance in at_work))
         for listener in self._listeners:
             listener()
 
