@@ -57,12 +57,12 @@ _ROOM = 512
 
 
 class LocalProvider:
-    """Chat, completion and embedding by the engine's models; and the tokens of a chat, counted."""
+    """Chat, completion, embedding and reranking by the engine's models; and the tokens of a chat, counted."""
 
     kind: ClassVar[str] = "local"
     own: ClassVar[bool] = True
     wires: frozenset[str] = frozenset()
-    operations = USUAL | {Operation.COUNT}
+    operations = USUAL | {Operation.COUNT, Operation.RERANK}
 
     def __init__(self, engine: Engine, http: HttpPool) -> None:
         self._engine = engine
