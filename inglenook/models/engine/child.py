@@ -68,6 +68,7 @@ def _listen(config: dict[str, Any]) -> int:
 
     params = xllamacpp.CommonParams()
     params.model.path = config["path"]
+    params.load_mode = getattr(xllamacpp.llama_load_mode, f"LLAMA_LOAD_MODE_{config['load_mode']}")
     params.model_alias = {config["alias"]}
     params.hostnames = ["127.0.0.1"]
     params.port = 0

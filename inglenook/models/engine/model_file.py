@@ -10,7 +10,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from inglenook.models.engine.gguf import Array, GGUFFile, read_gguf
+from inglenook.models.engine.gguf import Array, GGUFFile, Tensor, read_gguf
 from inglenook.models.engine.memory import Shape, shape_of
 from inglenook.models.engine.metadata import MAX_BLOCKS, MAX_CONTEXT, Metadata
 from inglenook.models.errors import BadModelFile
@@ -28,6 +28,8 @@ FILE_TYPES = {
 #: `<architecture>.pooling_type`.
 POOLING = {0: "none", 1: "mean", 2: "cls", 3: "last", 4: "rank"}
 
+#: Types of which the engine keeps tensors in another order on processors that are common.
+_REPACKED = frozenset({"Q4_0", "Q4_K", "IQ4_NL"})
 _BLOCK = re.compile(r"^(?:enc\.|dec\.)?blk\.(\d+)\.")
 _FILL_IN_TOKENS = (b"<|fim_prefix|>", b"<fim_prefix>", b"<fim-prefix>", b"<PRE>", "<｜fim▁begin｜>".encode())
 
@@ -40,6 +42,7 @@ class ModelFile(Struct, frozen=True, kw_only=True):
         parameters: How many weights the model has.
         context_length: What it was trained for, in tokens.
         shape: What decides how much memory it takes.
+        repacked: Bytes of the tensors that the engine keeps in another order beside the file, to compute faster.
         pooling: `mean`, `cls`, `last` or `rank` of an embedding model; empty for one that completes.
         capabilities: As in `ModelFacts.capabilities`.
         vocabulary: Number of tokens.
@@ -55,6 +58,7 @@ class ModelFile(Struct, frozen=True, kw_only=True):
     embedding_length: int
     block_count: int
     shape: Shape
+    repacked: int
     vocabulary: int
     chat_template: str
     pooling: str
@@ -70,6 +74,12 @@ class ModelFile(Struct, frozen=True, kw_only=True):
     def whole(self) -> bool:
         """Whether it works on a text in one piece, to make a vector or a score of it."""
         return bool(self.pooling) or self.embeds
+
+    @property
+    def mapped(self) -> bool:
+        """Whether its file is mapped into memory rather than read. What is mostly kept in another order would be there
+        twice."""
+        return self.repacked * 2 < self.size
 
     @property
     def parameter_size(self) -> str:
@@ -103,6 +113,12 @@ def facts_of(file: GGUFFile) -> ModelFile:
     return _Reading(file).facts()
 
 
+def _is_repacked(tensor: Tensor) -> bool:
+    """Whether some processor's code for it takes rows in groups of eight. A table of tokens is looked up as it is."""
+    rows = tensor.shape[1] if len(tensor.shape) > 1 else 0
+    return tensor.type in _REPACKED and rows > 0 and rows % 8 == 0 and not tensor.name.endswith("token_embd.weight")
+
+
 class _Reading(Metadata):
     """The facts of one file."""
 
@@ -131,6 +147,7 @@ class _Reading(Metadata):
             embedding_length=width,
             block_count=blocks,
             shape=shape_of(self, blocks=blocks, width=width, vocabulary=vocabulary),
+            repacked=sum(tensor.size for tensor in self.file.tensors if _is_repacked(tensor)),
             vocabulary=vocabulary,
             chat_template=template,
             pooling="" if pooling == "none" else pooling,

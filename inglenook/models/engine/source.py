@@ -156,6 +156,7 @@ class Source(Struct, frozen=True, kw_only=True):
         config = {
             "path": str(self.file.path.absolute()),
             "alias": self.name,
+            "load_mode": "MMAP" if self.file.mapped else "NONE",
             "context": context,
             "slots": slots,
             # A file may leave it open how the vectors of its tokens become one.
@@ -190,7 +191,7 @@ class Source(Struct, frozen=True, kw_only=True):
         return Load(
             context=context,
             slots=slots or self._slots(settings),
-            weights=self.file.size,
+            weights=self.file.size + (self.file.repacked if self.file.mapped else 0),
             cache_type=self.file.shape.cache_type(self.defaults.cache_type or settings.kv_cache_type),
             prompts=prompts,
             whole=self.file.whole,

@@ -14,6 +14,7 @@ from inglenook.models.engine.channel import Channel
 from inglenook.models.engine.memory import MIB, Load, checkpoints, estimate
 from inglenook.models.engine.model_file import inspect
 from inglenook.models.engine.process import Child
+from inglenook.models.engine.quantize import quantize
 from inglenook.models.engine.service import Engine
 from inglenook.models.engine.source import BOUNDLESS, Source, from_path
 from tests.support.engine import starter_gguf
@@ -35,7 +36,7 @@ async def _set_aside(source: Source, context: int, settings: Settings) -> dict[s
     try:
         found: dict[str, float] = {}
         for line in child.log:
-            if match := re.search(r"(KV|RS|compute|output) buffer size = +([\d.]+) MiB", line):
+            if match := re.search(r"(KV|RS|compute|output|model) buffer size = +([\d.]+) MiB", line):
                 found[match[1]] = found.get(match[1], 0) + float(match[2])
         return found
     finally:
@@ -73,6 +74,15 @@ async def test_an_embedding_model_keeps_nothing_and_works_on_whole_texts(tmp_pat
     expected = source.estimate(settings, 512)
     assert (expected.cache, said.get("KV", 0), expected.prompts) == (0, 0, 0)
     assert expected.work / MIB == pytest.approx(said["compute"], rel=0.6, abs=4)
+
+
+@pytest.mark.parametrize("level", ["Q8_0", "Q4_0", "IQ4_NL", "Q4_1", "F16"])
+async def test_weights_that_are_kept_in_another_order_are_there_once(level: str, tmp_path: Path) -> None:
+    quantize(tiny_llama(tmp_path / "m.gguf"), tmp_path / "q.gguf", level)
+    source, settings = from_path(tmp_path / "q.gguf"), Settings(data=tmp_path)
+    said = await _set_aside(source, 512, settings)
+    # The file has its head beside the weights.
+    assert source.estimate(settings, 512).weights / MIB == pytest.approx(said["model"], abs=0.02)
 
 
 @pytest.mark.slow
