@@ -73,7 +73,7 @@ format: $(VENV)/.ready ## Format the sources
 	$(BIN)/python hatch_build.py format
 
 bench: starter ## Run every benchmark (JSON=1 for machines)
-	@for name in startup gateway engine loop page runs; do \
+	@for name in startup gateway engine two_models loop page runs; do \
 	  echo "== bench/$$name.py" >&2; $(BIN)/python bench/$$name.py $(if $(JSON),--json); done
 
 migration: $(VENV)/.ready ## Write a migration from the tables: make migration NAME="add colour"
