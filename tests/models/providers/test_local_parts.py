@@ -1,6 +1,7 @@
 """Adapters, projectors and rerankers of models here, each with a tiny file that the real engine loads."""
 
 import base64
+import math
 import struct
 import zlib
 from collections.abc import Callable
@@ -12,6 +13,7 @@ import pytest
 from inglenook.kit.errors import BadInput
 from inglenook.models.calls import (
     ChatRequest,
+    EmbeddingRequest,
     Finished,
     ImagePart,
     LocalOptions,
@@ -25,6 +27,7 @@ from inglenook.models.calls import (
     TextDelta,
     TextPart,
     Usage,
+    Vectors,
 )
 from inglenook.models.engine.parts import check_adapter, kind_of, projector
 from inglenook.models.engine.service import Engine
@@ -231,3 +234,22 @@ async def test_a_reranker_does_nothing_else(local: LocalProvider, models: ModelS
     create(models, "plain", Recipe(files={"m.gguf": base}))
     with pytest.raises(BadInput, match="plain:latest does not support reranking"):
         await ask(local, "plain", RerankRequest(query="a", documents=["b"]), operation=Operation.RERANK)
+
+
+# ----------------------------------------------------------------------------------------------- embedding
+
+
+async def test_vectors_are_pooled_as_the_file_says_and_have_length_one(
+    local: LocalProvider, models: ModelStore, tmp_path: Path
+) -> None:
+    found: dict[str, list[float]] = {}
+    for name, kind in (("none", 0), ("mean", 1), ("cls", 2), ("last", 3)):
+        models.import_gguf(tiny_bert(tmp_path / f"{name}.gguf", bert__pooling_type=kind), name)
+        [vectors] = of(Vectors, await ask(local, name, EmbeddingRequest(inputs=["abc", "xyz"])))
+        assert len(vectors.vectors) == 2
+        found[name] = vectors.vectors[0]
+        assert math.hypot(*found[name]) == pytest.approx(1)
+        few = of(Vectors, await ask(local, name, EmbeddingRequest(inputs=["abc"], dimensions=8)))[0].vectors[0]
+        assert (len(few), math.hypot(*few)) == (8, pytest.approx(1))
+    assert found["none"] == pytest.approx(found["mean"], abs=1e-5)  # left open, it is the mean
+    assert found["cls"] != found["mean"] != found["last"]
