@@ -167,6 +167,10 @@ class Served(NamedTuple):
     keys: list[str]
     models: list[str]
 
+    def processes(self) -> list[int]:
+        """What its CPU is counted of."""
+        return [self.pid]
+
     def requests(self, *, stream: bool, pace_ms: int = 0) -> list[bytes]:
         """A request for each key, over all the models."""
         return [
