@@ -26,7 +26,7 @@ from gateway_rig import MODEL, Result, Served, Tools, inglenook, nginx, pss_mb, 
 
 CONNECTIONS = (1, 16, 64)
 REPEATS = 3  # of the figures that have a bar; the others are taken once
-SECONDS = 1.2
+SECONDS = 0.9
 PACE_MS = 10
 PACED_STREAMS = 64
 OPEN_STREAMS = 2000
@@ -149,9 +149,9 @@ def _house(tools: Tools, folder: Path, upstream: int, proxy: Proxy | None, found
         inglenook(_made(folder / "many"), upstream, house=MANY) as many,
     ):
         runs: dict[str, list[Result]] = {"few": [], "many": [], "nginx": []}
-        for served in (few, many):  # every key is asked for twice, and then some
-            tools.run(served.port, 64, served.requests(stream=False), seconds=2 + 2 * len(served.keys) / 2500)
-        for _ in range(REPEATS + 2):
+        for served in (few, many):  # every key is asked for
+            tools.run(served.port, 64, served.requests(stream=False), seconds=1 + len(served.keys) / 1500)
+        for _ in range(REPEATS):
             for name, served in (("few", few), ("many", many)):
                 asked = served.requests(stream=False)
                 runs[name].append(tools.run(served.port, 64, asked, pids=[served.pid], seconds=2))
@@ -176,11 +176,11 @@ def _peers(tools: Tools, folder: Path, upstream: int, found: Found) -> None:
     for name, house in (("key_only_", None), ("", FEW)):
         with inglenook(_made(folder / f"peer{name}"), upstream, house=house) as ours:
             asked = ours.requests(stream=False)
-            tools.run(ours.port, 64, asked, seconds=2)
+            tools.run(ours.port, 64, asked, seconds=1)
             per_cpu[name] = _per_cpu(tools, "inglenook", ours.port, asked, ours.processes, found)
     for peer in peers:
         with peer.serve(_made(folder / peer.name), upstream) as (port, processes, requests):
-            tools.run(port, 64, requests, seconds=3)
+            tools.run(port, 64, requests, seconds=2)
             theirs = _per_cpu(tools, peer.name, port, requests, processes, found)
         for name, had in per_cpu.items():
             found.metrics.append(Metric(f"{name}requests_per_cpu_second_vs_{peer.name}", had / theirs, "times"))
@@ -199,7 +199,7 @@ def _per_cpu(
     processes: Callable[[], Sequence[int]],
     found: Found,
 ) -> float:
-    result = middle([tools.run(port, 64, requests, pids=processes(), seconds=3) for _ in range(REPEATS)])
+    result = middle([tools.run(port, 64, requests, pids=processes(), seconds=2) for _ in range(REPEATS)])
     found.rows.append(Row(name, "peers", 64, result))
     return 1e6 / result.cpu_us
 

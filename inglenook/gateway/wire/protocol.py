@@ -127,10 +127,11 @@ class WireProtocol(HttpToolsProtocol):
         self._at_most = silent = self._silent + len(data)
         self._silent = 0
         self._heard = False
+        left = -1
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
-            return self._upgrade(data[upgrade.args[0] :])
+            left = upgrade.args[0]
         except httptools.HttpParserError as error:
             if not self._deaf:
                 cause = error.__context__ if isinstance(error, httptools.HttpParserCallbackError) else error
@@ -140,6 +141,8 @@ class WireProtocol(HttpToolsProtocol):
                     log.error("cannot take the request", exc_info=cause)
                     self._refuse(InglenookError())
             return b""
+        if left >= 0:  # here, and not above: an error in it would be taken for the offer
+            return self._upgrade(data[left:])
         if self._where == "head" or not self._heard:
             self._silent = len(data) if self._heard else silent
             if self._silent > self.limits.head + _SLICE:

@@ -53,6 +53,7 @@ SMUGGLING = {
     "folded trailer": b"POST /echo HTTP/1.1\r\n%bTransfer-Encoding: chunked\r\n\r\n0\r\nX: y\r\n z\r\n\r\n",
     "method in small letters": b"get /about HTTP/1.1\r\n%b\r\n",
     "method without end": b"G%s /about HTTP/1.1\r\n%%b\r\n" % (b"E" * 5000),
+    "bad target with an offer to upgrade": b"GET https://127.0.0.1:1* HTTP/1.1\r\n%bConnection: upgrade\r\nUpgrade: h2c\r\n\r\n",
     "fragment in the path": b"GET /about#x HTTP/1.1\r\n%b\r\n",
     "another user's host": b"GET http://user@127.0.0.1/about HTTP/1.1\r\n%b\r\n",
     "bad chunk size": b"POST /echo HTTP/1.1\r\n%bTransfer-Encoding: chunked\r\n\r\n0x1\r\na\r\n0\r\n\r\n",
