@@ -32,7 +32,7 @@ from inglenook.accounts.snapshot import Live
 from inglenook.accounts.tables import User
 from inglenook.accounts.users import Users, add_user, check_name, count_admins, name_key
 from inglenook.kit.asgi import LOCAL_ADMIN
-from inglenook.kit.errors import Conflict, Unauthenticated
+from inglenook.kit.errors import Conflict, TooMany, Unauthenticated
 from inglenook.store.database import Store
 from inglenook.store.secrets import Secrets
 
@@ -43,6 +43,8 @@ NOTE_EVERY = 60.0
 #: What set-up attempts are counted under; folded names have no capitals, so it is nobody's.
 _SETUP = "SET-UP"
 _RESET = "RESET"
+#: Links for new passwords that are made at the same time; they are asked for by anybody.
+MOST_ASKING = 100
 _SOMEBODY = Principal(user_id="", name="somebody")
 
 
@@ -263,6 +265,8 @@ class Accounts:
         if not self.resets.by_mail:
             raise Conflict("this server sends no e-mails; ask an administrator for a new password")
         self.limiter.attempt(f"{_RESET}:{name_key(name)}", _address(request))
+        if len(self._asking) >= MOST_ASKING:
+            raise TooMany("too many people ask for a new password; try again in a minute", retry_after=60)
         asking = asyncio.create_task(self._ask_reset(name), name="accounts-reset")
         self._asking.add(asking)
         asking.add_done_callback(self._asking.discard)

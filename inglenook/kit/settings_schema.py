@@ -24,11 +24,14 @@ def secret_names(schema: dict[str, Any]) -> set[str]:
 
 
 def in_words(schema: dict[str, Any], words: dict[str, str]) -> dict[str, Any]:
-    """The schema with the titles and descriptions of its properties replaced by `words`, where they are there."""
-    properties = {
-        name: {**rule, **{key: words.get(rule[key], rule[key]) for key in ("title", "description") if key in rule}}
-        for name, rule in schema.get("properties", {}).items()
-    }
+    """The schema with the titles and descriptions of its properties replaced by `words`, where they are there, and so
+    the `titles` of an `enum`'s choices."""
+    properties = {}
+    for name, rule in schema.get("properties", {}).items():
+        said = {key: words.get(rule[key], rule[key]) for key in ("title", "description") if key in rule}
+        if "titles" in rule:
+            said["titles"] = {choice: words.get(title, title) for choice, title in rule["titles"].items()}
+        properties[name] = {**rule, **said}
     return {**schema, "properties": properties}
 
 

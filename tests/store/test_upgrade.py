@@ -90,3 +90,24 @@ def test_a_server_that_does_not_answer_is_named_without_its_password(tmp_path: P
     with pytest.raises(Unavailable, match=r"127\.0\.0\.1:1.*refused") as caught:
         upgrade(url, tmp_path)
     assert "hunter2" not in caught.value.message
+
+
+def test_a_database_of_before_letters_and_links_keeps_its_people(tmp_path: Path) -> None:
+    path = tmp_path / "main.db"
+    url = make_url(f"sqlite:///{path}")
+    upgrade(url, tmp_path / "backups")
+    with sqlite3.connect(path) as connection:  # back to what revision 0008 had made
+        for table in ("mail", "invitations", "password_resets", "model_defaults"):
+            connection.execute(f"DROP TABLE {table}")
+        connection.execute("UPDATE alembic_version SET version_num = '0008'")
+        connection.execute(
+            "INSERT INTO users (id, name, name_key, display_name, role, password_hash, disabled, created_at) "
+            "VALUES ('usr_1', 'ada', 'ada', 'Ada', 'admin', '!', 0, 1)"
+        )
+    upgrade(url, tmp_path / "backups")
+    with sqlite3.connect(path) as connection:
+        assert connection.execute("SELECT name FROM users").fetchall() == [("ada",)]
+        for table in ("mail", "invitations", "password_resets"):
+            assert connection.execute(f"SELECT count(*) FROM {table}").fetchone() == (0,)
+    assert revision(path) == newest_revision()
+    assert len([*(tmp_path / "backups").iterdir()]) == 1

@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 class MailServer:
     """The running server. `letters` holds what came; `refuse` is what it says to every recipient, if that is set;
-    with `hang_up` it breaks the connection off when it has taken a letter."""
+    with `hang_up` it breaks the connection off when it has taken a letter; with `hold` it does not answer."""
 
     def __init__(self) -> None:
         self.port = 0
@@ -25,6 +25,7 @@ class MailServer:
         self.logins: list[tuple[str, str]] = []
         self.refuse: str | None = None
         self.hang_up = False
+        self.hold: asyncio.Event | None = None
         self._refused = asyncio.Event()
         self._came = asyncio.Condition()
 
@@ -36,6 +37,9 @@ class MailServer:
     async def handle_RCPT(  # noqa: N802 - the name aiosmtpd calls
         self, _server: SMTP, _session: Session, envelope: Envelope, address: str, _options: list[str]
     ) -> str:
+        if self.hold is not None:
+            self._refused.set()
+            await self.hold.wait()
         if self.refuse is not None:
             self._refused.set()
             return self.refuse
@@ -60,7 +64,7 @@ class MailServer:
         return "221 Bye"
 
     async def asked(self) -> None:
-        """Return once a letter was refused."""
+        """Return once a letter was refused, or is held."""
         async with asyncio.timeout(10):
             await self._refused.wait()
 

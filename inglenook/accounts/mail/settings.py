@@ -61,6 +61,7 @@ SITE: Section[SiteSettings] = Section(
                 "title": "Language of e-mails",
                 "description": "For people who have not chosen a language themselves.",
                 "enum": ["en", "zh-CN"],
+                "titles": {"en": "English", "zh-CN": "简体中文"},
                 "default": "en",
             },
         },
@@ -127,10 +128,7 @@ class MailSettings(Struct, frozen=True, kw_only=True):
         return self.address.rpartition("@")[2]
 
 
-_WHOM = (
-    "Whom to tell, once each, when a budget is used to 80 % and when it is used up: all whom it concerns and the "
-    "administrators, only those (admins), or nobody."
-)
+_WHOM = "Whom to tell, once each, when a budget is used to 80 % and when it is used up."
 MAIL: Section[MailSettings] = Section(
     name="mail",
     title="E-mail",
@@ -150,8 +148,12 @@ MAIL: Section[MailSettings] = Section(
             "security": {
                 "type": "string",
                 "title": "Encryption",
-                "description": "starttls (mostly port 587), tls (mostly port 465), or none on this machine.",
                 "enum": ["starttls", "tls", "none"],
+                "titles": {
+                    "starttls": "STARTTLS (mostly port 587)",
+                    "tls": "TLS from the start (mostly port 465)",
+                    "none": "None (a mail server on this machine only)",
+                },
                 "default": "starttls",
             },
             "user": {"type": "string", "title": "User name", "maxLength": 255, "default": ""},
@@ -168,6 +170,11 @@ MAIL: Section[MailSettings] = Section(
                 "title": "Budget warnings",
                 "description": _WHOM,
                 "enum": ["all", "admins", "nobody"],
+                "titles": {
+                    "all": "Those who use it, and administrators",
+                    "admins": "Administrators only",
+                    "nobody": "Nobody",
+                },
                 "default": "all",
             },
         },
@@ -179,9 +186,9 @@ MAIL: Section[MailSettings] = Section(
             "Host name of the SMTP server; without one no e-mails are sent.": "SMTP 服务器的主机名；不填则不发送邮件。",
             "Port": "端口",
             "Encryption": "加密方式",
-            "starttls (mostly port 587), tls (mostly port 465), or none on this machine.": (
-                "starttls（通常用 587 端口）、tls（通常用 465 端口），或仅限本机的 none（不加密）。"
-            ),
+            "STARTTLS (mostly port 587)": "STARTTLS（通常用 587 端口）",
+            "TLS from the start (mostly port 465)": "TLS（通常用 465 端口）",
+            "None (a mail server on this machine only)": "不加密（仅限本机的邮件服务器）",
             "User name": "用户名",
             "Password": "密码",
             "Sender": "发件人",
@@ -189,9 +196,10 @@ MAIL: Section[MailSettings] = Section(
                 "邮件的发件地址，例如 Inglenook <ai@example.com>。"
             ),
             "Budget warnings": "预算提醒",
-            _WHOM: (
-                "预算用到 80% 和用完时各发一封邮件：all 发给相关用户和管理员，admins 只发给管理员，nobody 不发送。"
-            ),
+            _WHOM: "预算用到 80% 和用完时，各发一封邮件通知谁。",
+            "Those who use it, and administrators": "相关用户和管理员",
+            "Administrators only": "仅管理员",
+            "Nobody": "不通知",
         }
     },
 )

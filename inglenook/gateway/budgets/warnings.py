@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from inglenook.accounts.groups import managers
 from inglenook.accounts.mail.letters import Letter, Words
 from inglenook.accounts.principal import Role
 from inglenook.accounts.service import Accounts
@@ -28,6 +29,7 @@ class Warnings:
 
     def __init__(self, accounts: Accounts, settings: Registered[BudgetSettings]) -> None:
         self._outbox = accounts.outbox
+        self._live = accounts.snapshot
         self._settings = settings
 
     def tell(self, session: Session, reached: Reached) -> None:
@@ -60,6 +62,7 @@ class Warnings:
                 who |= User.id == subject_id
             elif kind == "group":
                 who |= User.id.in_(select(GroupMember.user_id).where(GroupMember.group_id == subject_id))
+                who |= User.id.in_(managers(self._live.now).get(subject_id or "", ()))
         return session.scalars(select(User).where(who, User.disabled.is_(False), User.email.is_not(None)))
 
 

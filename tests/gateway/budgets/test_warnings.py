@@ -81,7 +81,7 @@ async def test_at_80_and_at_100_percent_once_each(desk: Desk, limit: SetLimit, p
     ("kind", "whom", "named"),
     [
         ("key", {"ada", "boss"}, "the API key"),
-        ("group", {"ada", "eve", "boss"}, "the team “Research”"),
+        ("group", {"ada", "eve", "lead", "boss"}, "the team “Research”"),
         ("everyone", {"boss"}, "everybody together"),
     ],
 )
@@ -90,7 +90,9 @@ async def test_whom_it_concerns(
 ) -> None:
     await desk.accounts.outbox.stop()
     eve = (await desk.accounts.users.find("eve")).id
-    group = await desk.accounts.groups.create(CONSOLE, "Research", members=[desk.principal.user_id, eve])
+    lead = (await desk.accounts.users.create(CONSOLE, "lead", "correct horse", Role.MEMBER, email="lead@house.test")).id
+    members = [desk.principal.user_id, eve]
+    group = await desk.accounts.groups.create(CONSOLE, "Research", members=members, managers=[lead])
     subject = {"key": None, "group": ("group", group.id), "everyone": ALL_TOGETHER}[kind]
     await limit(30 * TOKEN, subject)
     await use_up(desk)

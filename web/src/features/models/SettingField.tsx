@@ -38,7 +38,9 @@ export function SettingField({ spec, value, isSet, error, onChange }: SettingFie
     return (
       <SelectField {...shared} onChange={(event) => onChange(event.target.value)}>
         {spec.choices.map((choice) => (
-          <option key={choice}>{choice}</option>
+          <option key={choice} value={choice}>
+            {spec.titles?.[choice] ?? choice}
+          </option>
         ))}
       </SelectField>
     );

@@ -5,6 +5,8 @@ export interface SettingSpec {
   description: string;
   type: "string" | "number" | "boolean" | "choice" | "list";
   choices: string[];
+  /** What the choices are called, where the schema says. */
+  titles?: Readonly<Record<string, string>>;
   required: boolean;
   secret: boolean;
   initial: string | boolean;
@@ -35,6 +37,7 @@ export function settingSpecs(schema: Json): SettingSpec[] {
         description: text(rule.description),
         type,
         choices: Array.isArray(rule.enum) ? rule.enum.map(String) : [],
+        ...(isRecord(rule.titles) ? { titles: titlesOf(rule.titles) } : {}),
         required: required.includes(name),
         secret: rule.secret === true,
         optional:
@@ -43,6 +46,10 @@ export function settingSpecs(schema: Json): SettingSpec[] {
       },
     ];
   });
+}
+
+function titlesOf(titles: Json): Record<string, string> {
+  return Object.fromEntries(Object.entries(titles).map(([choice, title]) => [choice, text(title)]));
 }
 
 function typeOf(rule: Json): SettingSpec["type"] | null {
