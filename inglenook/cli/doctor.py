@@ -19,6 +19,7 @@ import inglenook
 from inglenook.cli import print_json
 from inglenook.cli.options import data_option, json_option
 from inglenook.kit.config import Settings, load_settings
+from inglenook.models.engine import gpu
 from inglenook.models.engine.commands.registry import ENGINES
 from inglenook.models.engine.process import child_environment
 from inglenook.models.hub.found import find_folders
@@ -89,6 +90,34 @@ def _parts(_: Settings) -> Iterator[Finding]:
     yield Finding("ok" if page.exists() else "bad", "web interface", "run `make web` in the source tree")
     found = any((MIGRATIONS / "versions").glob("[0-9]*_*.py"))
     yield Finding("ok" if found else "bad", "database migrations", "reinstall inglenook: a part of it is missing")
+
+
+def _gpus(_: Settings) -> Iterator[Finding]:
+    cards = gpu.hardware()
+    build = gpu.ask()
+    if build.problem:
+        return  # said of the engine already
+    if not cards and not build.devices:
+        yield Finding("ok", f"engine build {build.backend} (xllamacpp {build.version}); no GPU found on this machine")
+        return
+    for card in cards:
+        if build.devices:
+            continue
+        wanted = gpu.advised(card)
+        seen = f"a GPU of {card.vendor}" + (f" (driver knows {card.driver})" if card.driver else "")
+        yield Finding(
+            "note",
+            f"{seen}, but the engine build is {build.backend} and does not use it",
+            f"install the build for it: {gpu.install_command(wanted, build.version)}"
+            if build.backend == "CPU"
+            else f"check its driver; or install another build: {gpu.install_command(wanted, build.version)}",
+        )
+    for device in build.devices:
+        yield Finding(
+            "ok",
+            f"engine build {build.backend} sees {device.name}, {device.description}: "
+            f"{device.free / _GIB:.1f} of {device.total / _GIB:.1f} GiB free",
+        )
 
 
 def _tried(package: str, purpose: str) -> Finding:
@@ -174,6 +203,7 @@ CHECKS: tuple[Callable[[Settings], Iterator[Finding]], ...] = (
     _data,
     _memory,
     _parts,
+    _gpus,
     _packages,
     _ollama,
     _engines,

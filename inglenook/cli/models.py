@@ -121,9 +121,11 @@ def ps(data: Path | None, as_json: bool) -> None:
     rows = [row for row in asyncio.run(_get("models", data)) if row["state"] not in ("idle", "remote")]
     if as_json:
         return print_json(rows)
-    table = Table("NAME", "STATE", "MEMORY", "CONTEXT", box=None, header_style="dim")
+    table = Table("NAME", "STATE", "MEMORY", "GPU", "CONTEXT", box=None, header_style="dim")
+    on_gpu = {process["name"]: process["gpu_memory"] for process in asyncio.run(_get("engine", data))["processes"]}
     for row in rows:
-        table.add_row(row["name"], row["state"], _bytes(row["memory"]), str(row["context_length"] or ""))
+        gpu = _bytes(on_gpu.get(row["name"]))
+        table.add_row(row["name"], row["state"], _bytes(row["memory"]), gpu, str(row["context_length"] or ""))
     _print(table)
     return None
 

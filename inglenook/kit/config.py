@@ -97,6 +97,7 @@ class Settings(BaseSettings):
     memory_budget: int = Field(
         0, ge=0, description="MiB of memory that loaded models may use; 0 means 80 % of the machine's."
     )
+    gpu_layers: int = Field(-1, ge=-1, description="Layers of a model that go to GPUs; -1: as many as fit, 0: none.")
     max_loaded: int = Field(3, ge=1, description="Models loaded at the same time.")
     parallel: int = Field(4, ge=1, le=64, description="Parallel slots of one loaded model.")
     context_length: int = Field(

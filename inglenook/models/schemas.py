@@ -227,6 +227,8 @@ class EngineProcess(_Output):
     pending: int
     loaded_at: int
     expires_at: int | None
+    gpu_layers: int
+    gpu_memory: int
 
 
 class EngineInfo(_Output):

@@ -42,8 +42,8 @@ def running(model: LoadedModel, entry: Entry) -> dict[str, Any]:
     return {
         "name": entry.name,
         "model": entry.name,
-        "size": model.memory or model.size,
-        "size_vram": 0,
+        "size": (model.memory + model.gpu_memory) or model.size,
+        "size_vram": model.gpu_memory,
         "digest": digest(model.digest, entry.name),
         "details": details(entry),
         "expires_at": rfc3339(now_ms() + _FOR_EVER_MS if model.expires_at is None else model.expires_at),

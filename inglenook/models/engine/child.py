@@ -82,6 +82,7 @@ def _listen(config: dict[str, Any]) -> int:
     params.cache_ram_mib = config["cache_mib"]
     params.n_ctx_checkpoints = config["checkpoints"]
     params.cache_type_k = params.cache_type_v = getattr(xllamacpp.ggml_type, _CACHE_TYPES[config["cache_type"]])
+    params.n_gpu_layers = config["gpu_layers"]
     params.ctx_shift = False
     params.fit_params = False
     params.warmup = False

@@ -11,14 +11,16 @@ import time
 from collections import deque
 from typing import Protocol
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from inglenook.kit.config import Settings
 from inglenook.kit.errors import InglenookError, Unavailable
 from inglenook.kit.logging import event
 from inglenook.kit.time import now_ms
+from inglenook.models.engine.gpu import NONE
 from inglenook.models.engine.process import Child
 from inglenook.models.engine.source import Plan, Room, Source
+from inglenook.models.errors import BadModelFile
 
 log = logging.getLogger(__name__)
 
@@ -35,6 +37,10 @@ class House(Protocol):
 
     def room(self, source: Source) -> Room:
         """The memory `source` could be loaded in if every other model left."""
+        ...
+
+    async def look_at_gpus(self) -> None:
+        """See what GPUs have free, for the next plan."""
         ...
 
     async def make_room(self, resident: "Resident", plan: Plan) -> bool:
@@ -235,6 +241,7 @@ class Resident:
             await self._wake.wait()  # the others finish with the old context first
         else:
             try:
+                await self._house.look_at_gpus()
                 plan = self.source.plan(head.num_ctx, self._house.settings, self._house.room(self.source))
             except InglenookError as error:  # too much for this machine: those behind may ask for less
                 self.waiters.popleft()
@@ -256,7 +263,7 @@ class Resident:
                     plan = self.source.plan(num_ctx, self._house.settings, room)
                 self.state = "loading"
                 self._house.changed()
-                child = await Child.start(plan.spec, self._house.settings.load_timeout)
+                plan, child = await self._start(plan, num_ctx, room)
                 self.instance = instance = Instance(child, plan, plan.memory, now_ms(), 0)
                 instance.memory = max(await asyncio.to_thread(child.memory), plan.memory)
         except InglenookError as error:
@@ -273,6 +280,18 @@ class Resident:
             log, logging.INFO, "model loaded", model=self.source.name, ms=round(instance.load_ms), context=plan.context
         )
         self._house.changed()
+
+    async def _start(self, plan: Plan, num_ctx: int | None, room: Room) -> tuple[Plan, Child]:
+        """Start the process; where a GPU would not take what was planned for it, without any."""
+        timeout = self._house.settings.load_timeout
+        try:
+            return plan, await Child.start(plan.spec, timeout)
+        except (Unavailable, BadModelFile) as error:
+            if not plan.gpu_layers:
+                raise
+            event(log, logging.WARNING, "a GPU refused the model", model=self.source.name, reason=error.message)
+            plan = self.source.plan(num_ctx, self._house.settings, structs.replace(room, gpus=NONE, gpu_held=0))
+            return plan, await Child.start(plan.spec, timeout)
 
     async def _unload(self) -> None:
         instance = self.instance

@@ -18,6 +18,7 @@ from inglenook.kit.errors import Unavailable
 from inglenook.models.engine import machine
 from inglenook.models.engine.cores import CoreShares
 from inglenook.models.engine.defaults import NOTHING, Defaults
+from inglenook.models.engine.gpu import NONE, Build, probe
 from inglenook.models.engine.resident import Instance, Lease, Resident, Waiter
 from inglenook.models.engine.source import E5_NAME, Plan, Room, Source, built_in_embedder, of_modelfile, stored
 from inglenook.models.errors import BadModelFile
@@ -38,6 +39,7 @@ class LoadedModel(Struct, kw_only=True):
         memory: Bytes its process takes.
         context_length: Of one slot in tokens; 0 while it is not loaded.
         expires_at, loaded_at: Milliseconds since the epoch; `expires_at` None while it is busy or stays for ever.
+        gpu_layers, gpu_memory: Layers that are on GPUs, and the bytes they take there, as estimated.
         state: `waiting` (for room), `loading`, `ready`, `stopping`.
         slots, busy, pending: Calls it takes at a time, has under way, and that wait for it.
     """
@@ -54,6 +56,8 @@ class LoadedModel(Struct, kw_only=True):
     busy: int
     pending: int
     pid: int
+    gpu_layers: int = 0
+    gpu_memory: int = 0
 
 
 class Fit(Struct, kw_only=True):
@@ -92,6 +96,7 @@ class Engine:
     Args:
         defaults: Tells what an administrator set for a model of the store.
         available: Tells how many bytes this machine has free now.
+        probe: Asks the build of llama.cpp here what it sees of GPUs; it may take seconds.
     """
 
     def __init__(
@@ -101,6 +106,7 @@ class Engine:
         *,
         defaults: Callable[[str], Defaults] = lambda name: NOTHING,
         available: Callable[[], int] = machine.available,
+        probe: Callable[[], Build] = probe,
     ) -> None:
         self.settings = settings
         self.budget = machine.memory_budget(settings.memory_budget)
@@ -111,6 +117,11 @@ class Engine:
         self._shares = CoreShares()
         self._defaults = defaults
         self._available = available
+        self._probe = probe
+        self._looked = False
+        #: What there is to use of GPUs, as last seen.
+        self.gpus = NONE
+        self._held = 0
         self._residents: dict[str, Resident] = {}
         self._change = asyncio.Event()
         self._listeners: list[Callable[[], None]] = []
@@ -233,7 +244,22 @@ class Engine:
     def room(self, source: Source) -> Room:
         """The memory `source` could be loaded in if every other model left."""
         others = sum(r.instance.memory for r in self._residents.values() if r.instance is not None)
-        return Room(budget=self.budget, free=self.budget, available=self._available() + others)
+        return Room(
+            budget=self.budget,
+            free=self.budget,
+            available=self._available() + others,
+            gpus=self.gpus,
+            gpu_held=self._held,
+        )
+
+    async def look_at_gpus(self) -> None:
+        """See `resident.House`. Asked once where there is none, else anew: other programs use them too."""
+        if self.settings.gpu_layers and (not self._looked or self.gpus.devices):
+            self._looked = True
+            held, self.gpus = self._on_gpus(), await asyncio.to_thread(self._probe)
+            self._held = held if self.gpus.devices else 0
+            if self.gpus.problem:
+                log.warning("the GPU build of llama.cpp cannot be asked what it sees: %s", self.gpus.problem)
 
     def files(self) -> set[Path]:
         """Files that models were loaded from, or are about to be."""
@@ -351,7 +377,12 @@ class Engine:
         return sum(r.instance.memory for r in self._residents.values() if r.instance is not None)
 
     def _scarce(self, plan: Plan) -> bool:
+        if plan.gpu_memory and plan.gpu_memory > self.gpus.usable(0) + self._held - self._on_gpus():
+            return True
         return self._used() + plan.memory > self.budget or plan.memory > self._available()
+
+    def _on_gpus(self) -> int:
+        return sum(r.instance.plan.gpu_memory for r in self._residents.values() if r.instance is not None)
 
     def _describe(self, resident: Resident) -> LoadedModel:
         instance: Instance | None = resident.instance
@@ -368,4 +399,6 @@ class Engine:
             busy=instance.busy if instance else 0,
             pending=len(resident.waiters),
             pid=instance.child.pid if instance else 0,
+            gpu_layers=instance.plan.gpu_layers if instance else 0,
+            gpu_memory=instance.plan.gpu_memory if instance else 0,
         )

@@ -10,6 +10,7 @@ from inglenook.kit.config import Settings
 from inglenook.kit.errors import Unavailable
 from inglenook.models.engine import machine, memory
 from inglenook.models.engine.defaults import NOTHING, Defaults, from_modelfile
+from inglenook.models.engine.gpu import NONE, Build
 from inglenook.models.engine.memory import MIB, Estimate, Load
 from inglenook.models.engine.model_file import ModelFile, inspect
 from inglenook.models.engine.parts import Adapter, Projector, check_adapter, projector
@@ -32,12 +33,15 @@ E5_SIZE = 71_622_400
 class Room(Struct, frozen=True, kw_only=True):
     """Bytes of memory for models: what all of them may take, what of that is free, and what the machine has free.
 
-    For a plan, what idle models hold counts as free: they make room.
+    For a plan, what idle models hold counts as free: they make room. `gpus`: what there is to use of GPUs,
+    `gpu_held`: what our models had of them when that was looked at.
     """
 
     budget: int
     free: int
     available: int
+    gpus: Build = NONE
+    gpu_held: int = 0
 
     @property
     def most(self) -> int:
@@ -50,12 +54,17 @@ BOUNDLESS = Room(budget=1 << 60, free=1 << 60, available=1 << 60)
 
 
 class Plan(Struct, frozen=True, kw_only=True):
-    """How a model is to be loaded: context of one slot in tokens, slots, and the memory expected in bytes."""
+    """How a model is to be loaded: context of one slot in tokens, slots, and the memory expected in bytes.
+
+    `gpu_layers` of its layers go to GPUs, and take `gpu_memory` bytes there.
+    """
 
     context: int
     slots: int
     memory: int
     spec: ChildSpec
+    gpu_layers: int = 0
+    gpu_memory: int = 0
 
 
 class Source(Struct, frozen=True, kw_only=True):
@@ -143,7 +152,9 @@ class Source(Struct, frozen=True, kw_only=True):
         while True:
             load = self._load(settings, context, slots, prompts)
             need = memory.estimate(self.file.shape, load)
-            if need.total <= room.most:
+            layers, on_gpu = self._on_gpu(need, room, settings)
+            taken = need.total if room.gpus.shared else need.total - on_gpu
+            if taken <= room.most:
                 break
             if prompts:
                 prompts = False
@@ -171,6 +182,7 @@ class Source(Struct, frozen=True, kw_only=True):
             "cache_mib": memory.prompt_cache_mib(need.cache) if prompts else 0,
             "template": self.defaults.template or "",
             "checkpoints": memory.checkpoints(self.file.shape, load),
+            "gpu_layers": layers,
         }
         spec = ChildSpec(
             module="inglenook.models.engine.child",
@@ -178,7 +190,16 @@ class Source(Struct, frozen=True, kw_only=True):
             name=self.name,
             memory_limit=2 * need.total + 1024 * MIB,
         )
-        return Plan(context=context, slots=slots, memory=need.total, spec=spec)
+        return Plan(context=context, slots=slots, memory=taken, spec=spec, gpu_layers=layers, gpu_memory=on_gpu)
+
+    def _on_gpu(self, need: Estimate, room: Room, settings: Settings) -> tuple[int, int]:
+        """How many layers go to the GPUs, counting that of the answer as one, and the bytes they take there."""
+        assert self.file is not None
+        every = self.file.block_count + 1
+        each = max(1, (need.weights + need.cache) // every)
+        most = every if settings.gpu_layers < 0 else min(every, settings.gpu_layers)
+        layers = min(most, (room.gpus.usable(need.work) + room.gpu_held) // each)
+        return layers, layers * each
 
     def _slots(self, settings: Settings) -> int:
         # An embedding model works through its queue in one slot, which is as quick and takes less memory.

@@ -2345,6 +2345,10 @@ export interface components {
             context_length: number;
             /** Expires At */
             expires_at: number | null;
+            /** Gpu Layers */
+            gpu_layers: number;
+            /** Gpu Memory */
+            gpu_memory: number;
             /** Loaded At */
             loaded_at: number;
             /** Memory */
