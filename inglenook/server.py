@@ -355,7 +355,9 @@ class Listeners:
         house = self._house
         ollama = OllamaFace(house.gateway, house.catalogue, house.engine, house.model_store, house.settings)
         routes = ollama.routes(with_root=ollama_only)
-        routes += OllamaModels(ollama.who, house.accounts, house.hub, house.model_store, house.store).routes()
+        routes += OllamaModels(
+            ollama.who, house.accounts, house.hub, house.model_store, house.store, house.model_defaults
+        ).routes()
         if not ollama_only:
             routes += registry.routes(house.gateway, house.kept)
         return WireTable(

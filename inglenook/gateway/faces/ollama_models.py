@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 import orjson
+from sqlalchemy.orm import Session
 
 from inglenook.accounts import audit
 from inglenook.accounts.principal import Principal, Thing, Verb
@@ -20,6 +21,7 @@ from inglenook.gateway.faces.asking import flag, json_body
 from inglenook.gateway.faces.ollama import render_error
 from inglenook.gateway.wire.routes import WireRequest, WireResponse, WireRoute
 from inglenook.kit.errors import BadInput, InglenookError, NotFound
+from inglenook.models.defaults import ModelDefaults
 from inglenook.models.errors import CannotCarry, InvalidModelName, ModelNotFound
 from inglenook.models.hub.base import Step
 from inglenook.models.hub.create import Recipe, SampleMessage, create
@@ -48,12 +50,21 @@ class OllamaModels:
         who: Tells who asks, as the inference routes do.
     """
 
-    def __init__(self, who: Who, accounts: Accounts, hub: Hub, model_store: ModelStore, store: Store) -> None:
+    def __init__(
+        self,
+        who: Who,
+        accounts: Accounts,
+        hub: Hub,
+        model_store: ModelStore,
+        store: Store,
+        defaults: ModelDefaults,
+    ) -> None:
         self._who = who
         self._accounts = accounts
         self._hub = hub
         self._models = model_store
         self._store = store
+        self._defaults = defaults
 
     def routes(self) -> list[WireRoute]:
         """The routes."""
@@ -155,10 +166,16 @@ class OllamaModels:
         except InvalidModelName:
             raise BadInput(f'name "{name}" is invalid', field="model") from None
         try:
+            known = (await asyncio.to_thread(self._models.find, name)).short
             await asyncio.to_thread(self._models.delete, name)
         except NotFound:
             raise ModelNotFound(f"model '{name}' not found", field="model") from None
-        await self._note(principal, "model.deleted", name)
+
+        def write(session: Session) -> None:
+            self._defaults.forget(session, known)
+            audit.record(session, principal, "model.deleted", Thing("model", name))
+
+        await self._store.write(write)
         response.send(200, b"", "")
 
 

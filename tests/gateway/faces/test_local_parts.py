@@ -7,10 +7,12 @@ from typing import Any
 import httpx
 import pytest
 
+from inglenook.accounts.principal import CONSOLE
 from inglenook.gateway.faces.ollama import OllamaFace
 from inglenook.gateway.faces.ollama_models import OllamaModels
 from inglenook.gateway.faces.registry import routes
 from inglenook.kit.config import load_settings
+from inglenook.models.engine.defaults import Defaults
 from inglenook.models.hub.create import Recipe, create
 from inglenook.server import House, open_house
 from tests.models.providers.test_local_parts import png
@@ -44,7 +46,7 @@ async def client(house: House) -> AsyncIterator[httpx.AsyncClient]:
     await house.accounts.create_user("ada", "correct horse battery", role="admin")
     key = await house.accounts.create_key("ada", "test")
     face = OllamaFace(house.gateway, house.catalogue, house.engine, house.model_store, house.settings)
-    models = OllamaModels(face.who, house.accounts, house.hub, house.model_store, house.store)
+    models = OllamaModels(face.who, house.accounts, house.hub, house.model_store, house.store, house.model_defaults)
     async with open_wire([*routes(house.gateway, house.kept), *face.routes(), *models.routes()]) as client:
         client.headers["authorization"] = f"Bearer {key}"
         client.timeout = httpx.Timeout(60)
@@ -120,3 +122,9 @@ async def test_an_adapter_is_attached_by_create(client: httpx.AsyncClient, house
         return str((await client.post("/api/generate", json=ask)).json()["response"])
 
     assert await says("tuned") != await says("blind")
+
+
+async def test_what_was_set_for_a_model_goes_with_it(client: httpx.AsyncClient, house: House) -> None:
+    await house.model_defaults.put(CONSOLE, "blind:latest", Defaults(top_k=1))
+    assert (await client.request("DELETE", "/api/delete", json={"model": "BLIND"})).status_code == 200
+    assert house.model_defaults.of("blind:latest") == Defaults()
