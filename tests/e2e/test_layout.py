@@ -18,6 +18,9 @@ PAGES = [
     "/settings/keys",
     "/models/providers",
     "/admin/people",
+    "/admin/teams",
+    "/admin/budgets",
+    "/admin/keys",
     "/admin/usage",
     "/admin/mail",
     "/admin/server",
@@ -155,7 +158,7 @@ def test_a_chinese_page_has_no_english_sentence(open_page: OpenPage, path: str) 
         ("/", "对话设置"),
         ("/settings/keys", "创建密钥"),
         ("/admin/people", "添加用户"),
-        ("/admin/people", "添加用户组"),
+        ("/admin/teams", "添加团队"),
     ],
 )
 def test_a_chinese_window_has_no_english_sentence(open_page: OpenPage, path: str, opener: str) -> None:

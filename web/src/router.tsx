@@ -114,6 +114,11 @@ const sectioned = [
   }),
   createRoute({ getParentRoute: () => frame, path: "/admin", component: AdminPage }),
   createRoute({ getParentRoute: () => frame, path: "/admin/$section", component: AdminPage }),
+  createRoute({
+    getParentRoute: () => frame,
+    path: "/teams/$teamId",
+    component: lazyPage(() => import("@/features/accounts/TeamPage").then(({ TeamPage }) => TeamPage)),
+  }),
   createRoute({ getParentRoute: () => frame, path: "/settings", component: SettingsPage }),
   createRoute({ getParentRoute: () => frame, path: "/settings/$section", component: SettingsPage }),
 ] as const;

@@ -77,6 +77,11 @@ export function dateTime(at: number): string {
   return new Intl.DateTimeFormat(i18n.locale, { dateStyle: "medium", timeStyle: "short" }).format(at);
 }
 
+/** A time of today, to the second: what is over in a minute. */
+export function clock(at: number): string {
+  return new Intl.DateTimeFormat(i18n.locale, { timeStyle: "medium" }).format(at);
+}
+
 export function date(at: number): string {
   return new Intl.DateTimeFormat(i18n.locale, { dateStyle: "medium" }).format(at);
 }

@@ -21,7 +21,7 @@ const PAGES: readonly PageLink[] = [
     to: "/admin",
     name: msg`Admin`,
     icon: ShieldCheck,
-    holds: (path) => path.startsWith("/admin"),
+    holds: (path) => path.startsWith("/admin") || path.startsWith("/teams"),
     admin: true,
   },
   { to: "/settings", name: msg`Settings`, icon: Settings, holds: (path) => path.startsWith("/settings") },

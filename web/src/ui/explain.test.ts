@@ -40,3 +40,49 @@ describe("explain", () => {
     expect(explain("what?")).not.toBe("");
   });
 });
+
+describe("what a limit refused", () => {
+  beforeEach(() => i18n.loadAndActivate({ locale: "en", messages: {} }));
+  const budget = {
+    subject_kind: "user",
+    period: "day",
+    currency: "USD",
+    amount: 5_000_000_000,
+    spent: 4_900_000_000,
+    reserved: 0,
+    wanted: 200_000_000,
+    resets_at: Date.UTC(2026, 10, 26, 12),
+  };
+  const told = (details: Record<string, unknown>, code = "budget_exceeded") =>
+    inWords({ message: "in the server's words", code, details });
+
+  it("says whose budget, how much, and when it begins anew", () => {
+    expect(told(budget)).toMatch(
+      /^Your budget for today does not suffice: \$4.90 of \$5.00 are spent. It begins anew .*2026.*\.$/,
+    );
+    expect(told({ ...budget, subject_kind: "group", period: "month" })).toContain(
+      "Your team’s budget for this month",
+    );
+    expect(told({ ...budget, wanted: 6_000_000_000 })).toContain("This answer may cost $6.00");
+    const busy = told({ ...budget, spent: 0, reserved: 4_900_000_000 });
+    expect(busy).toContain("$4.90 are set aside");
+    expect(busy).not.toContain("anew");
+  });
+
+  it("says which limit, and when to come back", () => {
+    const rate = { limit: "requests_per_minute", allowed: 60, used: 60, subject_kind: "user", resets_at: 1 };
+    expect(told(rate, "rate_limited")).toMatch(
+      /^Your limit is reached: 60 requests a minute. Try again after .*\.$/,
+    );
+    const tokens = { limit: "tokens_per_minute", allowed: 100, wanted: 4000, subject_kind: "everyone" };
+    expect(told(tokens, "rate_limited")).toContain("This prompt has about 4K tokens");
+    const atOnce = { limit: "concurrent_requests", allowed: 2, subject_kind: "key" };
+    expect(told(atOnce, "rate_limited")).toBe(
+      "The API key’s limit is reached: 2 requests at once. Try again when one has ended.",
+    );
+  });
+
+  it("keeps the server's words where facts are missing", () => {
+    expect(told({})).toBe("In the server's words.");
+  });
+});

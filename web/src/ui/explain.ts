@@ -4,6 +4,7 @@ import { t } from "@lingui/core/macro";
 import { ApiError, Unreachable } from "@/api/error";
 
 import { PROBLEMS } from "./problems";
+import { REFUSALS } from "./refusals";
 
 /** What the server tells of an error. */
 export interface Told {
@@ -14,6 +15,8 @@ export interface Told {
 
 /** An error of the server in words a person can act on: its own, led by a translation where the page is not in English. */
 export function inWords({ message, code, details = {} }: Told): string {
+  const refusal = code === null ? null : REFUSALS[code]?.(details);
+  if (refusal) return refusal;
   const problem = code !== null && i18n.locale !== "en" ? PROBLEMS[code] : undefined;
   if (!problem) return sentence(message);
   if (problem.exactly?.needs.every((name) => name in details)) {

@@ -62,6 +62,12 @@ export const PROBLEMS: Readonly<
   pull_failed: { says: msg`The download failed.` },
   wrong_checksum: { says: msg`The download is damaged and was thrown away.` },
   disk_full: { says: msg`The disk is full.` },
+  budget_exceeded: { says: msg`The budget does not suffice.` },
+  rate_limited: { says: msg`A limit is reached; try again shortly.` },
+  model_unpriced: {
+    says: msg`What this model costs is not known, and your calls are on a budget; ask an administrator.`,
+    whole: true,
+  },
   too_large: { says: msg`This is too large.` },
   too_many: { says: msg`Too many attempts; wait a little.` },
   unavailable: { says: msg`The server is busy; try again shortly.` },

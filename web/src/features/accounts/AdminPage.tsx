@@ -7,13 +7,17 @@ import { Page } from "@/shell/Page";
 import { type PageSection, SectionedPage } from "@/shell/SectionedPage";
 
 import { AllKeysSection } from "./AllKeysSection";
+import { BudgetsSection } from "./BudgetsSection";
 import { MailSection } from "./mail/MailSection";
 import { PeopleSection } from "./PeopleSection";
 import { ServerSection } from "./ServerSection";
 import { useIsAdmin } from "./session";
+import { TeamsSection } from "./TeamsSection";
 
 const SECTIONS: readonly [PageSection, ...PageSection[]] = [
   { id: "people", name: msg`People`, body: PeopleSection },
+  { id: "teams", name: msg`Teams`, body: TeamsSection },
+  { id: "budgets", name: msg`Budgets`, body: BudgetsSection },
   { id: "keys", name: msg`API keys`, body: AllKeysSection },
   { id: "usage", name: msg`Usage`, body: UsageSection },
   { id: "running", name: msg`Running now`, body: RunningSection },

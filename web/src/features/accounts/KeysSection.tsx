@@ -1,4 +1,5 @@
 import { Trans, useLingui } from "@lingui/react/macro";
+import { Link } from "@tanstack/react-router";
 import { Plus } from "lucide-react";
 import { useState } from "react";
 
@@ -24,19 +25,30 @@ export function KeysSection() {
       intro={t`With a key, any program that speaks the OpenAI, Anthropic or Ollama protocol can use the models here.`}
     >
       {teams.length > 0 ? (
-        <SelectField
-          className="max-w-96"
-          label={t`Whose keys`}
-          value={team}
-          onChange={(event) => setTeam(event.target.value)}
-        >
-          <option value="">{t`Mine`}</option>
-          {teams.map(({ id, name }) => (
-            <option key={id} value={id}>
-              {t`The team ${name}’s`}
-            </option>
-          ))}
-        </SelectField>
+        <div className="flex flex-wrap items-end gap-x-4 gap-y-2">
+          <SelectField
+            className="w-full max-w-96"
+            label={t`Whose keys`}
+            value={team}
+            onChange={(event) => setTeam(event.target.value)}
+          >
+            <option value="">{t`Mine`}</option>
+            {teams.map(({ id, name }) => (
+              <option key={id} value={id}>
+                {t`The team ${name}’s`}
+              </option>
+            ))}
+          </SelectField>
+          {team ? (
+            <Link
+              to="/teams/$teamId"
+              params={{ teamId: team }}
+              className="py-2 text-sm text-ember hover:underline"
+            >
+              <Trans>The team’s page</Trans>
+            </Link>
+          ) : null}
+        </div>
       ) : null}
       <Button look="primary" className="self-start" onClick={() => setMaking(true)}>
         <Plus size={16} aria-hidden />

@@ -48,6 +48,7 @@ function useBars(limits: LimitsInfo): Bar[] {
     const used = spent + reserved + held;
     const shown = (value: number) => money(value, currency);
     const notes = [
+      t`${shown(Math.max(0, amount - used))} left`,
       reserved > 0 ? t`${shown(reserved)} set aside for answers under way` : null,
       held > 0 ? t`${shown(held)} held by a server that ended` : null,
       t`begins anew ${dateTime(use.resets_at)}`,

@@ -117,3 +117,13 @@ export function useRelease(subject: Subject) {
     onSuccess: limitsChanged,
   });
 }
+
+/** The limits of teams that have any, by the team's id. */
+export function useLimitsOfTeams() {
+  return useQuery({
+    queryKey: [...LIMITS, "teams"],
+    queryFn: () => ask(api.GET("/api/v1/limits", { params: { query: { kind: "group" } } })),
+    refetchInterval: LOOK_AGAIN_MS,
+    select: (found) => new Map(found.map((limits) => [limits.subject_id, limits])),
+  });
+}

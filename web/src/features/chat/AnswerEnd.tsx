@@ -1,4 +1,5 @@
 import { Trans } from "@lingui/react/macro";
+import { Link } from "@tanstack/react-router";
 import type { ReactNode } from "react";
 
 import type { Message } from "@/api/types";
@@ -8,6 +9,9 @@ import { Notice } from "@/ui/Notice";
 import { toastError } from "@/ui/toasts";
 
 import { goOn, regenerate } from "./actions";
+
+/** What a limit refused. */
+const LIMITED: ReadonlySet<string> = new Set(["budget_exceeded", "rate_limited", "model_unpriced"]);
 
 /** Why an answer ended before its end, and what one can do about it. */
 export function AnswerEnd({ message, last }: { message: Message; last: boolean }) {
@@ -32,7 +36,17 @@ export function AnswerEnd({ message, last }: { message: Message; last: boolean }
       return end(
         "error",
         message.error ? (
-          inWords({ message: message.error, code: message.error_code, details: message.error_details })
+          <>
+            {inWords({ message: message.error, code: message.error_code, details: message.error_details })}
+            {LIMITED.has(message.error_code ?? "") ? (
+              <>
+                {" "}
+                <Link to="/settings/$section" params={{ section: "limits" }} className="underline">
+                  <Trans>What you may still use</Trans>
+                </Link>
+              </>
+            ) : null}
+          </>
         ) : (
           <Trans>The answer failed.</Trans>
         ),
