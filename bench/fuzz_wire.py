@@ -246,7 +246,7 @@ async def server_case(house: House, maker: Maker) -> str:
     data = maker.requests()
     house.taken.clear()
     state = ServerState()
-    protocol = house.config.http_protocol_class(  # type: ignore[union-attr,call-arg]
+    protocol = house.config.http_protocol_class(  # type: ignore[call-arg]
         config=house.config, server_state=state, app_state={}, _loop=asyncio.get_running_loop()
     )
     assert isinstance(protocol, WireProtocol)
