@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from inglenook.kit.errors import BadInput
-from inglenook.kit.settings_schema import check_settings, secret_names
+from inglenook.kit.settings_schema import check_settings, in_words, secret_names
 
 SCHEMA: dict[str, Any] = {
     "type": "object",
@@ -53,3 +53,14 @@ def test_bad_settings_name_their_place(settings: dict[str, Any], field: str) -> 
     with pytest.raises(BadInput) as caught:
         check_settings(SCHEMA, settings)
     assert caught.value.field == field
+
+
+def test_choices_are_called_something_in_every_language() -> None:
+    rule = {"title": "Encryption", "enum": ["tls", "none"], "titles": {"tls": "TLS", "none": "None"}}
+    said = in_words({"properties": {"security": rule}}, {"Encryption": "加密方式", "None": "不加密"})
+    assert said["properties"]["security"] == {
+        "title": "加密方式",
+        "enum": ["tls", "none"],
+        "titles": {"tls": "TLS", "none": "不加密"},
+    }
+    assert rule["titles"] == {"tls": "TLS", "none": "None"}
