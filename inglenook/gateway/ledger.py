@@ -83,6 +83,9 @@ _PLACES = f"({', '.join('?' * len(Record._fields))})"
 _INSERT = f"INSERT INTO ledger ({', '.join(Record._fields)}) VALUES {_PLACES}"
 _INSERT_TOGETHER = _INSERT + f", {_PLACES}" * (_TOGETHER - 1)
 
+#: The lock of PostgreSQL that is held while the tables are made or changed: any number that nobody else uses.
+_PREPARING = 0x1ED6E2
+
 #: Columns of an hour's sums that make its key, and those that are added up.
 KEY = tuple(column.name for column in UsageHour.__table__.primary_key)
 AMOUNTS = tuple(column.name for column in UsageHour.__table__.columns if not column.primary_key)
@@ -224,6 +227,8 @@ def _prepare(session: Session) -> None:
     if sqlite:
         version = session.execute(text("PRAGMA user_version")).scalar_one()
     else:
+        # Servers that start together make the tables once: the others wait until this is committed.
+        session.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _PREPARING})
         LedgerTable.metadata.tables["ledger_schema"].create(connection, checkfirst=True)
         version = session.execute(text("SELECT version FROM ledger_schema")).scalar() or 0
     if version > SCHEMA:

@@ -124,8 +124,8 @@ class Usage:
                     key.append(getattr(row, name))
             sums = groups.setdefault((*key, row.currency), [0] * (len(_SUMMED) + 1))
             for at, amount in enumerate(_SUMMED):
-                sums[at] += getattr(row, amount)
-            sums[-1] += row.failed_calls
+                sums[at] += int(getattr(row, amount))  # PostgreSQL's sums are decimals
+            sums[-1] += int(row.failed_calls)
         return [_sums(by, key, groups[key]) for key in sorted(groups, key=_order)]
 
     async def spent(self, column: Column | None, ids: Sequence[str], since: int) -> dict[tuple[str, str], int]:
