@@ -7,7 +7,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import chain
 from pathlib import Path
@@ -18,7 +18,16 @@ from sqlalchemy import Column, insert, select, text
 from sqlalchemy.orm import Session
 from sqlalchemy.schema import CreateColumn
 
-from inglenook.gateway.tables import SCHEMA, CallBody, LedgerEntry, LedgerSchema, LedgerTable, UsageHour
+from inglenook.gateway.tables import (
+    SCHEMA,
+    CallBody,
+    LedgerEntry,
+    LedgerSchema,
+    LedgerTable,
+    UsageHour,
+    UsageModelHour,
+    UsagePersonDay,
+)
 from inglenook.kit.errors import Conflict
 from inglenook.store.database import Store
 
@@ -90,11 +99,54 @@ _PREPARING = 0x1ED6E2
 KEY = tuple(column.name for column in UsageHour.__table__.primary_key)
 AMOUNTS = tuple(column.name for column in UsageHour.__table__.columns if not column.primary_key)
 _HOUR = 3_600_000
-_UPSERT = (
-    f"INSERT INTO usage_hours ({', '.join(KEY + AMOUNTS)}) VALUES ({', '.join(':' + name for name in KEY + AMOUNTS)}) "
-    f"ON CONFLICT ({', '.join(KEY)}) DO UPDATE SET "
-    + ", ".join(f"{name} = usage_hours.{name} + excluded.{name}" for name in AMOUNTS)
-)
+_DAY = 24 * _HOUR
+_STATUS = KEY.index("status")
+
+
+def _upsert(table: str, key: Sequence[str], amounts: Sequence[str]) -> str:
+    names = (*key, *amounts)
+    return (
+        f"INSERT INTO {table} ({', '.join(names)}) VALUES ({', '.join(':' + name for name in names)}) "
+        f"ON CONFLICT ({', '.join(key)}) DO UPDATE SET "
+        + ", ".join(f"{name} = {table}.{name} + excluded.{name}" for name in amounts)
+    )
+
+
+class _Rollup:
+    """Sums of the hours' sums, by fewer columns and by steps of `step` ms."""
+
+    def __init__(self, table: type[UsageModelHour] | type[UsagePersonDay], step: int) -> None:
+        self.step = step
+        self.name = table.__tablename__
+        self.key = tuple(column.name for column in table.__table__.primary_key)
+        self._places = tuple(KEY.index(name) for name in self.key[1:])
+        self._names = (*self.key, *AMOUNTS, "failed_calls")
+        self.upsert = _upsert(self.name, self.key, (*AMOUNTS, "failed_calls"))
+
+    def add_up(self, hours: Mapping[tuple[int | str, ...], Sequence[int]]) -> list[dict[str, int | str]]:
+        """The rows to be added."""
+        found: dict[tuple[int | str, ...], list[int]] = {}
+        for key, amounts in hours.items():
+            hour = int(key[0])
+            kept = (hour - hour % self.step, *(key[place] for place in self._places))
+            sums = found.setdefault(kept, [0] * (len(AMOUNTS) + 1))
+            for at, amount in enumerate((*amounts, amounts[0] if key[_STATUS] == "failed" else 0)):
+                sums[at] += amount
+        return [dict(zip(self._names, (*key, *found[key]), strict=True)) for key in sorted(found)]
+
+    def fill(self) -> str:
+        """A statement that makes the rows of all hours there are."""
+        hour = f"hour - hour % {self.step}"
+        by = ", ".join(self.key[1:])
+        sums = ", ".join(f"sum({name})" for name in AMOUNTS)
+        return (
+            f"INSERT INTO {self.name} ({', '.join(self._names)}) SELECT {hour}, {by}, {sums}, "
+            f"sum(CASE WHEN status = 'failed' THEN calls ELSE 0 END) FROM usage_hours GROUP BY {hour}, {by}"
+        )
+
+
+_UPSERT = _upsert("usage_hours", KEY, AMOUNTS)
+_ROLLUPS = (_Rollup(UsageModelHour, _HOUR), _Rollup(UsagePersonDay, _DAY))
 
 
 class Ledger:
@@ -238,6 +290,8 @@ def _prepare(session: Session) -> None:
     LedgerTable.metadata.create_all(connection)
     if version == 1:
         _fill_hours(session)
+    elif version == 2:
+        _add_sums(session)
     if sqlite:
         session.execute(text(f"PRAGMA user_version = {SCHEMA}"))
     else:
@@ -250,6 +304,14 @@ def _add_columns(session: Session) -> None:
         described: Column[Any] = LedgerEntry.__table__.columns[name]  # type: ignore[assignment]
         column = CreateColumn(described).compile(dialect=session.connection().dialect)
         session.execute(text(f"ALTER TABLE ledger ADD COLUMN {column}"))
+
+
+def _add_sums(session: Session) -> None:
+    """From schema 2: it had the hours alone."""
+    for index in UsageHour.__table__.indexes:  # type: ignore[attr-defined]
+        index.create(session.connection(), checkfirst=True)
+    for rollup in _ROLLUPS:
+        session.execute(text(rollup.fill()))
 
 
 def _fill_hours(session: Session) -> None:
@@ -314,4 +376,7 @@ def _add_up(session: Session, batch: Sequence[Record]) -> None:
     # In one order, so that two servers on PostgreSQL never wait for each other in a circle.
     rows = [dict(zip(KEY + AMOUNTS, (*key, *hours[key]), strict=True)) for key in sorted(hours)]
     if rows:
-        session.connection().execute(text(_UPSERT), rows)
+        connection = session.connection()
+        connection.execute(text(_UPSERT), rows)
+        for rollup in _ROLLUPS:
+            connection.execute(text(rollup.upsert), rollup.add_up(hours))

@@ -7,7 +7,7 @@ from sqlalchemy import BigInteger, Identity, Index, Integer, MetaData, String, T
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 #: Number of this schema, kept in the file's `user_version`, or in `LedgerSchema`.
-SCHEMA = 2
+SCHEMA = 3
 
 
 class LedgerTable(DeclarativeBase):
@@ -70,26 +70,10 @@ class LedgerEntry(LedgerTable):
     error: Mapped[str | None] = mapped_column(String(60))
 
 
-class UsageHour(LedgerTable):
-    """What one hour's calls of one kind came to: the sums of the ledger's entries, kept when those are pruned.
+class Amounts:
+    """What is added up. `busy_ms` are the calls' durations; `ttft_ms` is the sum over the `ttft_calls` that had a first
+    token."""
 
-    An empty text stands for what an entry does not have, so that every column can be part of the key. `busy_ms` are
-    the calls' durations; `ttft_ms` is the sum over the `ttft_calls` that had a first token.
-    """
-
-    __tablename__ = "usage_hours"
-
-    hour: Mapped[int] = mapped_column(BigInteger, primary_key=True)
-    user_id: Mapped[str] = mapped_column(String(40), primary_key=True)
-    key_id: Mapped[str] = mapped_column(String(40), primary_key=True)
-    team_id: Mapped[str] = mapped_column(String(40), primary_key=True)
-    app_id: Mapped[str] = mapped_column(String(40), primary_key=True)
-    model: Mapped[str] = mapped_column(String(400), primary_key=True)
-    provider: Mapped[str] = mapped_column(String(80), primary_key=True)
-    operation: Mapped[str] = mapped_column(String(20), primary_key=True)
-    source: Mapped[str] = mapped_column(String(40), primary_key=True)
-    status: Mapped[str] = mapped_column(String(12), primary_key=True)
-    currency: Mapped[str] = mapped_column(String(3), primary_key=True)
     calls: Mapped[int] = mapped_column(BigInteger)
     input_tokens: Mapped[int] = mapped_column(BigInteger)
     output_tokens: Mapped[int] = mapped_column(BigInteger)
@@ -102,6 +86,54 @@ class UsageHour(LedgerTable):
     busy_ms: Mapped[int] = mapped_column(BigInteger)
     ttft_ms: Mapped[int] = mapped_column(BigInteger)
     ttft_calls: Mapped[int] = mapped_column(BigInteger)
+
+
+class UsageHour(Amounts, LedgerTable):
+    """What one hour's calls of one kind came to: the sums of the ledger's entries, kept when those are pruned.
+
+    An empty text stands for what an entry does not have, so that every column can be part of the key.
+    """
+
+    __tablename__ = "usage_hours"
+    __table_args__ = (Index("ix_usage_hours_user_hour", "user_id", "hour"),)
+
+    hour: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    user_id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    key_id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    team_id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    app_id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    model: Mapped[str] = mapped_column(String(400), primary_key=True)
+    provider: Mapped[str] = mapped_column(String(80), primary_key=True)
+    operation: Mapped[str] = mapped_column(String(20), primary_key=True)
+    source: Mapped[str] = mapped_column(String(40), primary_key=True)
+    status: Mapped[str] = mapped_column(String(12), primary_key=True)
+    currency: Mapped[str] = mapped_column(String(3), primary_key=True)
+
+
+class UsageModelHour(Amounts, LedgerTable):
+    """The hours again, of everybody together, by what answered: few rows, however many people there are."""
+
+    __tablename__ = "usage_model_hours"
+
+    hour: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    model: Mapped[str] = mapped_column(String(400), primary_key=True)
+    provider: Mapped[str] = mapped_column(String(80), primary_key=True)
+    source: Mapped[str] = mapped_column(String(40), primary_key=True)
+    currency: Mapped[str] = mapped_column(String(3), primary_key=True)
+    failed_calls: Mapped[int] = mapped_column(BigInteger)
+
+
+class UsagePersonDay(Amounts, LedgerTable):
+    """The hours again, by whole days (UTC), by who asked. `hour` is the day's first."""
+
+    __tablename__ = "usage_person_days"
+
+    hour: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    user_id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    key_id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    team_id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    currency: Mapped[str] = mapped_column(String(3), primary_key=True)
+    failed_calls: Mapped[int] = mapped_column(BigInteger)
 
 
 class CallBody(LedgerTable):

@@ -9,13 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from inglenook.gateway import ledger as module
 from inglenook.gateway.ledger import Ledger, month_start
 from inglenook.gateway.tables import SCHEMA, UsageHour
 from inglenook.kit.errors import Conflict
 from tests.support.ledger import DAY, record
+
+SMALLER = ("usage_model_hours", "usage_person_days")
 
 
 @pytest.fixture
@@ -193,6 +195,35 @@ async def test_a_file_of_the_first_schema_is_brought_up_to_date_and_added_up(tmp
     await again.start()
     assert len(await again.entries()) == 2
     await again.stop()
+
+
+async def test_a_file_of_the_second_schema_gets_the_smaller_sums(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "usage.db")
+    await ledger.start()
+    for number in range(200):
+        changes = {"status": "failed" if number % 3 == 0 else "finished", "model": f"m{number % 2}"}
+        ledger.record(record(call_id=f"c{number}", at=number * DAY // 20, key_id=None, cost=number, **changes))
+    kept = [await ledger.read(lambda session, table=table: _all(session, table)) for table in SMALLER]
+    await ledger.stop()
+    with sqlite3.connect(tmp_path / "usage.db") as connection:
+        for table in SMALLER:
+            connection.execute(f"DROP TABLE {table}")
+        connection.execute("DROP INDEX ix_usage_hours_user_hour")
+        connection.execute("PRAGMA user_version = 2")
+    connection.close()
+    again = Ledger(tmp_path / "usage.db")
+    await again.start()
+    assert [await again.read(lambda session, table=table: _all(session, table)) for table in SMALLER] == kept
+    await again.stop()
+    with sqlite3.connect(tmp_path / "usage.db") as connection:
+        assert connection.execute(
+            "SELECT count(*) FROM sqlite_master WHERE name = 'ix_usage_hours_user_hour'"
+        ).fetchone()[0]
+    connection.close()
+
+
+def _all(session: Any, table: str) -> list[Any]:
+    return sorted(tuple(row) for row in session.execute(text(f"SELECT * FROM {table}")))
 
 
 def test_months() -> None:

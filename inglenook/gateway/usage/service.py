@@ -10,12 +10,13 @@ from sqlalchemy import ColumnElement, Select, func, literal, select
 from sqlalchemy.orm import Session
 
 from inglenook.gateway.ledger import Ledger
-from inglenook.gateway.tables import CallBody, LedgerEntry, UsageHour
+from inglenook.gateway.tables import CallBody, LedgerEntry, UsageHour, UsageModelHour, UsagePersonDay
 from inglenook.kit.errors import BadInput, NotFound
 
 Column = Literal["user_id", "key_id", "team_id", "app_id", "model", "provider", "operation", "source", "status"]
 Group = Column | Literal["hour", "day"]
 _HOUR = 3_600_000
+_DAY = 24 * _HOUR
 #: Values in one query.
 _TOGETHER = 500
 
@@ -110,7 +111,7 @@ class Usage:
             raise BadInput(f"there is no time zone {zone!r}; write one such as Asia/Shanghai", field="zone") from None
         columns = [name for name in by if name not in ("hour", "day")]
         timed = "hour" in by or "day" in by
-        rows = await self._ledger.read(lambda session: _hours(session, where, columns, timed))
+        rows = await self._ledger.read(lambda session: _sums_of(session, where, columns, timed))
         groups: dict[tuple[str | int, ...], list[int]] = {}
         starts: dict[int, int] = {}
         for row in rows:
@@ -176,19 +177,49 @@ def select_entries(where: Filter) -> Select[LedgerEntry]:
     return query
 
 
-def _hours(session: Session, where: Filter, by: Sequence[str], timed: bool) -> Sequence[Any]:
-    columns: list[ColumnElement[object]] = [getattr(UsageHour, name) for name in (*by, "currency")]
+#: What the smaller sums know of a call.
+_BY_MODEL = frozenset({"model", "provider", "source"})
+_BY_PERSON = frozenset({"user_id", "key_id", "team_id"})
+Summed = type[UsageHour] | type[UsageModelHour] | type[UsagePersonDay]
+
+
+def _sums_of(session: Session, where: Filter, by: Sequence[str], timed: bool) -> list[Any]:
+    """Rows to be added up, from the smallest sums that know what is asked; hours at the edges of days."""
+    wanted = {*by, *where.columns()}
+    since = where.since - where.since % _HOUR
+    if wanted <= _BY_MODEL:
+        return _rows(session, UsageModelHour, where, since, where.until, by, timed)
+    if timed or not wanted <= _BY_PERSON or where.user_id is not None:  # one person's hours are found by an index
+        return _rows(session, UsageHour, where, since, where.until, by, timed)
+    first = -(-since // _DAY) * _DAY
+    last = None if where.until is None else where.until - where.until % _DAY
+    if last is not None and last <= first:
+        return _rows(session, UsageHour, where, since, where.until, by, timed)
+    found = _rows(session, UsagePersonDay, where, first, last, by, timed)
+    if since < first:
+        found += _rows(session, UsageHour, where, since, first, by, timed)
+    if last is not None and where.until is not None and last < where.until:
+        found += _rows(session, UsageHour, where, last, where.until, by, timed)
+    return found
+
+
+def _rows(
+    session: Session, table: Summed, where: Filter, since: int, until: int | None, by: Sequence[str], timed: bool
+) -> list[Any]:
+    columns: list[ColumnElement[object]] = [getattr(table, name) for name in (*by, "currency")]
     if timed:
-        columns.append(UsageHour.hour)  # type: ignore[arg-type]
-    amounts = [func.sum(getattr(UsageHour, name)).label(name) for name in _SUMMED]
-    failed = func.sum(UsageHour.calls).filter(UsageHour.status == "failed")
+        columns.append(table.hour)  # type: ignore[arg-type]
+    amounts = [func.sum(getattr(table, name)).label(name) for name in _SUMMED]
+    failed: ColumnElement[Any] = func.sum(UsageHour.calls).filter(UsageHour.status == "failed")
+    if table is not UsageHour:
+        failed = func.sum(table.failed_calls)  # type: ignore[union-attr]
     query = select(*columns, *amounts, func.coalesce(failed, 0).label("failed_calls")).group_by(*columns)
-    query = query.where(UsageHour.hour >= where.since - where.since % _HOUR)
-    if where.until is not None:
-        query = query.where(UsageHour.hour < where.until)
+    query = query.where(table.hour >= since)
+    if until is not None:
+        query = query.where(table.hour < until)
     for name, value in where.columns().items():
-        query = query.where(getattr(UsageHour, name) == value)
-    return session.execute(query).all()
+        query = query.where(getattr(table, name) == value)
+    return list(session.execute(query).all())
 
 
 def _day_of(hour: int, zone: ZoneInfo) -> int:

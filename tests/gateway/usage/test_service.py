@@ -1,7 +1,10 @@
 """Sums of hours and days, filters, and forgetting."""
 
 from collections.abc import AsyncIterator
+from datetime import datetime
 from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -92,3 +95,72 @@ async def test_what_is_old_is_forgotten_and_its_sums_stay(ledger: Ledger, usage:
         await usage.said("call_5")
     (whole,) = await usage.sums()
     assert whole.calls == 3
+
+
+# ------------------------------------------------------------------------------- from smaller sums
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Asia/Shanghai", "America/St_Johns"])
+@pytest.mark.parametrize(
+    "by", [(), ("model",), ("provider", "source"), ("day",), ("user_id",), ("key_id", "team_id"), ("day", "model")]
+)
+@pytest.mark.parametrize("filters", [{}, {"model": "m1"}, {"team_id": "grp_1"}, {"user_id": "usr_2"}])
+@pytest.mark.parametrize(
+    ("since", "until"),
+    [
+        (0, None),
+        (11 * DAY, 14 * DAY),
+        (11 * DAY - 16 * HOUR, 13 * DAY + 9 * HOUR),
+        (12 * DAY + HOUR, 12 * DAY + 5 * HOUR),
+    ],
+)
+async def test_the_smaller_sums_say_what_the_entries_say(
+    filled: Ledger, zone: str, by: tuple[Any, ...], filters: dict[str, str], since: int, until: int | None
+) -> None:
+    where = Filter(since=since, until=until, **filters)
+    found = await Usage(filled).sums(*by, where=where, zone=zone)
+    expected: dict[tuple[Any, ...], list[int]] = {}
+    for entry in await Usage(filled).entries(where, limit=10_000):
+        day = datetime.fromtimestamp(entry.at / 1000, ZoneInfo(zone)).replace(hour=0, minute=0, second=0, microsecond=0)
+        named = {"day": int(day.timestamp() * 1000)}
+        key = tuple(named[name] if name in named else getattr(entry, name) or "" for name in by)
+        sums = expected.setdefault(key, [0, 0, 0, 0, 0])
+        amounts = (1, entry.input_tokens, entry.cost or 0, entry.status == "failed", entry.cost is None)
+        for at, amount in enumerate(amounts):
+            sums[at] += amount
+    assert {
+        tuple(sums.group[name] for name in by): [
+            sums.calls,
+            sums.input_tokens,
+            sums.cost,
+            sums.failed_calls,
+            sums.unpriced_calls,
+        ]
+        for sums in found
+    } == expected
+
+
+@pytest.fixture
+async def filled(tmp_path: Path) -> AsyncIterator[Ledger]:
+    """Entries of several days, people and models, at odd hours."""
+    ledger = Ledger(tmp_path / "usage.db")
+    await ledger.start()
+    for number in range(400):
+        at = 10 * DAY + number * 23 * 60_000 // 2
+        ledger.record(
+            record(
+                call_id=f"call_{number}",
+                at=at - at % HOUR + (number % 2) * 30,  # within its hour: hours are the finest there is
+                user_id=f"usr_{number % 7}",
+                key_id=None if number % 5 == 0 else f"key_{number % 3}",
+                team_id=f"grp_{number % 2}" if number % 3 else None,
+                model=f"m{number % 4}",
+                provider=f"p{number % 2}",
+                source="chat" if number % 9 == 0 else "openai",
+                cost=None if number % 6 == 0 else number,
+                status="failed" if number % 8 == 0 else "finished",
+                input_tokens=number,
+            )
+        )
+    yield ledger
+    await ledger.stop()
