@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import Iterable
+from collections.abc import AsyncGenerator, Iterable
 from typing import Any, ClassVar
 
 import msgspec
@@ -10,8 +10,9 @@ from msgspec import Struct, field, structs
 
 from inglenook.kit.errors import BadInput, UpstreamFailed
 from inglenook.kit.http.pool import HttpPool, Response, Url
+from inglenook.models.calls import Event, Passthrough
 from inglenook.models.providers.account import Account
-from inglenook.models.providers.base import ModelFacts, ProviderKind, ProviderParts
+from inglenook.models.providers.base import Job, ModelFacts, ProviderKind, ProviderParts
 from inglenook.models.providers.catalogue_data import vendor
 from inglenook.models.providers.endpoint import (
     CHINESE,
@@ -21,8 +22,11 @@ from inglenook.models.providers.endpoint import (
     rendered,
     settings_schema,
 )
+from inglenook.models.providers.wires.anthropic import MESSAGES
 from inglenook.models.providers.wires.aws_signature import Credentials, Signer
 from inglenook.models.providers.wires.bedrock import OPERATIONS, Converse
+from inglenook.models.providers.wires.bedrock_claude import InvokeClaude
+from inglenook.models.providers.wires.bedrock_requests import is_claude
 
 #: Regions that a model's id may begin with: it is then answered in whichever of them has room.
 _REGIONS = re.compile(r"^(?:us|us-gov|eu|apac|jp|au|ca|sa|in|global)\.")
@@ -73,7 +77,7 @@ class Bedrock(Converse, Account):
     """One account in one region."""
 
     kind: ClassVar[str] = "bedrock"
-    wires: frozenset[str] = frozenset()
+    wires = frozenset({MESSAGES})
     operations = OPERATIONS
 
     def __init__(self, settings: BedrockSettings, http: HttpPool) -> None:
@@ -85,6 +89,19 @@ class Bedrock(Converse, Account):
             )
         super().__init__(BedrockEndpoint(settings, http, "bedrock-runtime"))
         self._control = BedrockEndpoint(settings, http, "bedrock")
+        self._claude = InvokeClaude(self._endpoint)
+
+    def stream(self, job: Job) -> AsyncGenerator[Event, None]:
+        """See `Provider.stream`."""
+        return super().stream(job) if job.passthrough is None else self._claude.stream(job)
+
+    async def relay(self, job: Job) -> list[Event]:
+        """See `Provider`."""
+        return await self._claude.relay(job)
+
+    def passes(self, model: str, passthrough: Passthrough) -> bool:
+        """See `Provider`. Anthropic's own models are asked in its own words."""
+        return is_claude(model)
 
     def known(self, model: str) -> ModelFacts | None:
         """See `Provider`. Whatever region a model's id begins with, it is the same model."""

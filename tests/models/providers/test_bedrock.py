@@ -1,6 +1,8 @@
 """Amazon's Bedrock in its own documented shape; what all bought providers do alike is in `test_bought`."""
 
 import asyncio
+import base64
+import json
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Any
@@ -20,6 +22,9 @@ from inglenook.models.calls import (
     LocalOptions,
     Message,
     Operation,
+    Passthrough,
+    Raw,
+    RawHead,
     ReasoningDelta,
     RerankRequest,
     ResponseFormat,
@@ -39,9 +44,10 @@ from inglenook.models.errors import CannotCarry, ContextTooLong, KeyRefused
 from inglenook.models.providers.base import Provider, ProviderParts
 from inglenook.models.providers.bedrock import Bedrock
 from inglenook.models.providers.registry import get
+from inglenook.models.providers.wires.anthropic import MESSAGES
 from inglenook.models.providers.wires.aws_signature import Credentials, Signer
 from inglenook.models.providers.wires.bedrock_requests import converse_body
-from tests.support.bought import HI, KEY, answers, collect, converse_events, job, provider, refuses
+from tests.support.bought import HI, KEY, answers, collect, converse_events, frame, job, passing, provider, refuses
 from tests.support.bought_cases import BEDROCK, converse_end, converse_text
 from tests.support.upstream import Asked, Upstream, open_upstream
 
@@ -539,3 +545,94 @@ def test_models_are_known_by_their_ids_of_every_region(bedrock: Provider) -> Non
         assert facts is not None, name
         assert facts.name == name
     assert bedrock.known("acme.new-v1:0") is None  # type: ignore[attr-defined]
+
+
+# ------------------------------------------------------------------------- Claude in Anthropic's own words
+
+
+def wrapped(*events: dict[str, Any]) -> bytes:
+    """Events of Messages as Bedrock streams them."""
+    return b"".join(
+        frame(
+            json.dumps({"bytes": base64.b64encode(json.dumps(event).encode()).decode(), "p": "abc"}).encode(),
+            event_type="chunk",
+            content_type="application/json",
+            message_type="event",
+        )
+        for event in events
+    )
+
+
+EVENTS = (
+    {"type": "message_start", "message": {"id": "msg_1", "usage": {"input_tokens": 7, "output_tokens": 1}}},
+    {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "Grüß 你"}},
+    {"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {"output_tokens": 5}},
+)
+STOP = {"type": "message_stop"}
+BODY = {
+    "model": "claude",
+    "max_tokens": 9,
+    "messages": [{"role": "user", "content": "hi"}],
+    "thinking": {"type": "adaptive"},
+    "context_management": {"edits": []},
+}
+
+
+@pytest.mark.parametrize("size", [0, 1, 37])
+async def test_bodies_of_messages_pass_to_claude_whole(bedrock: Provider, upstream: Upstream, size: int) -> None:
+    metrics = {"amazon-bedrock-invocationMetrics": {"inputTokenCount": 7}}
+    answers(upstream, wrapped(*EVENTS, {**STOP, **metrics}), size, STREAM)
+    body = {**BODY, "stream": True}
+    head, *events = await collect(bedrock, passing(MESSAGES, body, OLD, {"anthropic-beta": "a-1, b-2", "x": "y"}))
+    assert head == RawHead(200, "text/event-stream; charset=utf-8")
+    data = b"".join(event.data for event in events if isinstance(event, Raw))
+    told = [json.loads(line[6:]) for line in data.decode().splitlines() if line.startswith("data: ")]
+    assert told == [*EVENTS, STOP]
+    assert data.count(b"event: message_stop\ndata: ") == 1
+    assert events[-1] == Usage(input=7, output=5)
+    (asked,) = upstream.asked
+    assert asked.path == "/model/us.anthropic.claude-haiku-4-5-20251001-v1%3A0/invoke-with-response-stream"
+    expected = {name: value for name, value in BODY.items() if name != "model"}
+    assert asked.json == {**expected, "anthropic_version": "bedrock-2023-05-31", "anthropic_beta": ["a-1", "b-2"]}
+    assert "anthropic-beta" not in asked.headers
+
+
+async def test_a_whole_answer_passes_too(bedrock: Provider, upstream: Upstream) -> None:
+    answer = {
+        "id": "msg_1",
+        "content": [{"type": "text", "text": "hi"}],
+        "usage": {"input_tokens": 3, "output_tokens": 2},
+    }
+
+    async def whole(asked: Asked) -> None:
+        await asked.whole(answer)
+
+    upstream.answer = whole
+    _, raw, usage = await collect(bedrock, passing(MESSAGES, dict(BODY), NEW))
+    assert isinstance(raw, Raw)
+    assert (json.loads(raw.data), usage) == (answer, Usage(input=3, output=2))
+    assert upstream.asked[0].path.endswith("/invoke")
+
+
+@pytest.mark.parametrize(
+    ("rest", "error"),
+    [
+        (b"", UpstreamFailed),
+        (frame(b'{"message":"slow down"}', exception_type="throttlingException", message_type="exception"), TooMany),
+        (frame(b'{"bytes":"!"}', event_type="chunk", message_type="event"), UpstreamFailed),
+        (frame(b"[]", event_type="chunk", message_type="event"), UpstreamFailed),
+        (wrapped({"type": "error", "error": {"type": "overloaded_error", "message": "full"}}), Unavailable),
+    ],
+)
+async def test_a_passed_stream_that_breaks_is_no_whole_one(
+    bedrock: Provider, upstream: Upstream, rest: bytes, error: type[Exception]
+) -> None:
+    answers(upstream, wrapped(*EVENTS) + rest, 0, STREAM)
+    with pytest.raises(error):
+        await collect(bedrock, passing(MESSAGES, {**BODY, "stream": True}, OLD))
+
+
+def test_only_to_claude(bedrock: Provider) -> None:
+    passthrough = Passthrough(MESSAGES, dict(BODY), False)
+    assert isinstance(bedrock, Bedrock)
+    assert [bedrock.passes(model, passthrough) for model in (OLD, NEW, NOVA)] == [True, True, False]

@@ -5,7 +5,7 @@ providers are left out, over which Anthropic would refuse it), and of the answer
 Other callers are translated (`anthropic_requests`, `anthropic_answers`), by a stream whatever they asked for.
 """
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Any
 
 from inglenook.kit.errors import UpstreamFailed
@@ -46,6 +46,11 @@ class Messages:
         """
         return await self._endpoint.post(_PATHS[name], body, key=job.key, headers=rendered(headers))
 
+    def events(self, response: Response) -> tuple[RawHead, AsyncIterator[bytes]]:
+        """The head and the server-sent events of a streamed answer. Clouds may wrap them."""
+        must_stream(response)
+        return _head(response), aiter(response)
+
     def stream(self, job: Job) -> AsyncGenerator[Event, None]:
         """See `Provider.stream`."""
         if job.passthrough is not None:
@@ -83,9 +88,9 @@ class Messages:
             return
         relay = MessageRelay()
         async with await self._pass(job, passthrough) as response:
-            must_stream(response)
-            yield _head(response)
-            async for chunk in response:
+            head, events = self.events(response)
+            yield head
+            async for chunk in events:
                 data, error = relay.feed(chunk)
                 if data:
                     yield Raw(data)

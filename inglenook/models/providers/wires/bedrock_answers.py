@@ -118,7 +118,7 @@ class ConverseStream:
         """
         for frame in self._frames.feed(data):
             if frame.headers.get(":message-type", "event") != "event":
-                raise _failure(frame)
+                raise failure_of(frame)
             try:
                 event = _event.decode(frame.payload)
             except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -173,7 +173,8 @@ class ConverseStream:
             yield ToolCallDelta(self._tools[index], arguments=delta.tool_use.input)
 
 
-def _failure(frame: Frame) -> InglenookError:
+def failure_of(frame: Frame) -> InglenookError:
+    """The error in a message that is no event."""
     word = frame.headers.get(":exception-type") or frame.headers.get(":error-code") or ""
     said = frame.headers.get(":error-message") or word
     with suppress(msgspec.DecodeError, UnicodeDecodeError):  # some come without a payload
