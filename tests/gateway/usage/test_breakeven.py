@@ -44,6 +44,40 @@ async def test_local_models_share_the_cost_by_their_work(tmp_path: Path) -> None
     assert small.comparisons[0].break_even_share is None
 
 
+async def test_a_month_reckoned_by_hand(tmp_path: Path) -> None:
+    """A machine of 2,190, kept three years, always on: 50 W idle, 300 W at work, 0.30 a kWh. In 30 days (720 h) its
+    model works 120 h and reads 40 million tokens and writes 10 million."""
+    async with open_desk(tmp_path) as desk:
+        for _ in range(10):
+            desk.ledger.record(
+                record(
+                    provider="local",
+                    input_tokens=4_000_000,
+                    output_tokens=1_000_000,
+                    cached_tokens=0,
+                    duration_ms=12 * HOUR,
+                )
+            )
+        machine = {"machine_price": 2190, "machine_years": 3, "watts_idle": 50, "watts_busy": 300, "power_price": 0.3}
+        await desk.accounts.settings.put(CONSOLE, "billing", machine)
+        priced = [
+            PricedModel(provider="v", model="dear", prices=Prices(input=3_000_000, output=15_000_000)),
+            PricedModel(provider="v", model="cheap", prices=Prices(input=100_000, output=400_000)),
+        ]
+        found = break_even(desk.gateway.money, await Usage(desk.ledger).sums("model"), 720, priced)
+    # Written off: 2,190 x 720 h / (3 x 365 x 24 h) = 60.00.
+    # Power: 50 W x 720 h = 36 kWh; and 250 W more x 120 h = 30 kWh; 66 kWh x 0.30 = 19.80. Together 79.80.
+    assert found.machine_cost == round(79.80 * NANO)
+    (model,) = found.models
+    assert model.busy_hours == 120
+    assert model.cost == found.machine_cost
+    cheap, dear = model.comparisons
+    # 40 x 3 + 10 x 15 = 270: the machine is the cheaper one from 79.80 / 270 = 0.296 of these tokens on.
+    assert (dear.cost, dear.break_even_share) == (270 * NANO, pytest.approx(0.29556, abs=1e-5))
+    # 40 x 0.1 + 10 x 0.4 = 8: it would have to make 79.80 / 8 = 9.975 times as many.
+    assert (cheap.cost, cheap.break_even_share) == (8 * NANO, pytest.approx(9.975))
+
+
 async def test_without_a_price_of_the_machine_nothing_is_claimed(tmp_path: Path) -> None:
     async with open_desk(tmp_path) as desk:
         desk.ledger.record(record(provider="local"))
