@@ -23,6 +23,7 @@ from inglenook.models.providers.endpoint import (
     settings_schema,
 )
 from inglenook.models.providers.wires.anthropic import MESSAGES
+from inglenook.models.providers.wires.aws_credentials import Environment, Given, Profile, Source
 from inglenook.models.providers.wires.aws_signature import Credentials, Signer
 from inglenook.models.providers.wires.bedrock import OPERATIONS, Converse
 from inglenook.models.providers.wires.bedrock_claude import InvokeClaude
@@ -37,10 +38,34 @@ class BedrockSettings(EndpointSettings, kw_only=True):
     """Settings of this kind of provider."""
 
     region: str = "us-east-1"
+    credentials: str = "keys"
+    profile: str = "default"
     access_key_id: str = ""
     secret_access_key: str = ""
     session_token: str = ""
     base_url: str = ""
+
+
+def _source(settings: BedrockSettings) -> Source:
+    """Where credentials come from.
+
+    Raises:
+        BadInput: there are none.
+    """
+    source: Source
+    if settings.credentials == "environment":
+        source = Environment()
+    elif settings.credentials == "profile":
+        source = Profile(settings.profile.strip() or "default")
+    else:
+        access, secret = settings.access_key_id.strip(), settings.secret_access_key.strip()
+        if not (access and secret):
+            raise BadInput(
+                "either settings.api_key, or access_key_id and secret_access_key are needed", field="settings.api_key"
+            )
+        source = Given(Credentials(access, secret, settings.session_token.strip()))
+    source.now()
+    return source
 
 
 class BedrockEndpoint(Endpoint):
@@ -49,16 +74,17 @@ class BedrockEndpoint(Endpoint):
     def __init__(self, settings: BedrockSettings, http: HttpPool, host: str) -> None:
         base = settings.base_url.strip() or f"https://{host}.{settings.region}.amazonaws.com"
         super().__init__(structs.replace(settings, base_url=base), http)
-        self._signer = None
-        self._secrets = [*super().secrets(), settings.secret_access_key.strip(), settings.session_token.strip()]
-        if not self._keys:
-            credentials = Credentials(settings.access_key_id.strip(), *self._secrets[-2:])
-            self._signer = Signer(credentials, settings.region, "bedrock")
+        self._region = settings.region
+        self._source = None if self._keys else _source(settings)
+        self._signer: Signer | None = None
 
     async def headers(self, url: Url, body: bytes | None, key: int) -> bytes:
         """See `Endpoint`. Without an API key, the request is signed."""
-        if self._signer is None:
+        if self._source is None:
             return await super().headers(url, body, key)
+        credentials = self._source.now()
+        if self._signer is None or self._signer.credentials != credentials:
+            self._signer = Signer(credentials, self._region, "bedrock")
         host = url.lead.rpartition(b"host: ")[2].strip().decode()
         method = "GET" if body is None else "POST"
         given = {"content-type": "application/json"}
@@ -66,7 +92,8 @@ class BedrockEndpoint(Endpoint):
 
     def secrets(self) -> Iterable[str]:
         """See `Endpoint`."""
-        return filter(None, self._secrets)
+        signed = self._signer.credentials if self._signer is not None else None
+        return filter(None, (*super().secrets(), *((signed.secret_key, signed.session) if signed else ())))
 
     def word(self, response: Response) -> str:
         """See `Endpoint`. What went wrong is called by its name in a header."""
@@ -82,11 +109,6 @@ class Bedrock(Converse, Account):
 
     def __init__(self, settings: BedrockSettings, http: HttpPool) -> None:
         settings.region = settings.region.strip().lower() or "us-east-1"
-        keyed = settings.api_key.strip() or any(key.strip() for key in settings.api_keys)
-        if not keyed and not (settings.access_key_id.strip() and settings.secret_access_key.strip()):
-            raise BadInput(
-                "either settings.api_key, or access_key_id and secret_access_key are needed", field="settings.api_key"
-            )
         super().__init__(BedrockEndpoint(settings, http, "bedrock-runtime"))
         self._control = BedrockEndpoint(settings, http, "bedrock")
         self._claude = InvokeClaude(self._endpoint)
@@ -198,6 +220,14 @@ def _schema() -> dict[str, Any]:
         base_url="",
         key_required=False,
         region={**text, "title": "Region", "description": "Such as us-east-1 or eu-central-1.", "default": "us-east-1"},
+        credentials={
+            "type": "string",
+            "title": "Without an API key, sign with",
+            "description": "keys: those below. environment: AWS_* variables of the server. profile: its AWS files.",
+            "enum": ["keys", "environment", "profile"],
+            "default": "keys",
+        },
+        profile={**text, "title": "Profile", "description": "In the server's credentials file.", "default": "default"},
         access_key_id={**text, "title": "Access key ID", "description": "To sign requests instead of an API key."},
         secret_access_key={**text, "title": "Secret access key", "secret": True},
         session_token={
@@ -216,6 +246,12 @@ _CHINESE = {
     "Amazon Bedrock": "亚马逊 Bedrock",
     "Region": "区域",
     "Such as us-east-1 or eu-central-1.": "例如 us-east-1 或 eu-central-1。",
+    "Without an API key, sign with": "没有 API 密钥时，签名所用的凭证",
+    "keys: those below. environment: AWS_* variables of the server. profile: its AWS files.": (
+        "keys：使用下面填写的密钥；environment：服务器的 AWS_* 环境变量；profile：服务器上的 AWS 凭证文件。"
+    ),
+    "Profile": "配置名称",
+    "In the server's credentials file.": "服务器凭证文件中的配置名称。",
     "Access key ID": "访问密钥 ID",
     "To sign requests instead of an API key.": "不用 API 密钥时，用它对请求签名。",
     "Secret access key": "私有访问密钥",

@@ -5,6 +5,7 @@ import base64
 import json
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -636,3 +637,58 @@ def test_only_to_claude(bedrock: Provider) -> None:
     passthrough = Passthrough(MESSAGES, dict(BODY), False)
     assert isinstance(bedrock, Bedrock)
     assert [bedrock.passes(model, passthrough) for model in (OLD, NEW, NOVA)] == [True, True, False]
+
+
+# ---------------------------------------------------------------------------- credentials of the server's own
+
+
+async def signed_by(upstream: Upstream, http: HttpPool, **settings: Any) -> tuple[str, str | None]:
+    """Which access key and session token a request was signed with."""
+    answers(upstream, BEDROCK.first + BEDROCK.rest, 0, STREAM)
+    made = provider("bedrock", http, base_url=f"http://127.0.0.1:{upstream.port}", **settings)
+    await collect(made, job(HI))
+    headers = upstream.asked[-1].headers
+    return headers["authorization"].partition("Credential=")[2].partition("/")[0], headers.get("x-amz-security-token")
+
+
+async def test_the_servers_environment_signs(
+    upstream: Upstream, http: HttpPool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID", raising=False)
+    with pytest.raises(BadInput, match="AWS_ACCESS_KEY_ID"):
+        provider("bedrock", http, credentials="environment")
+    for name, value in (("ACCESS_KEY_ID", "AKID"), ("SECRET_ACCESS_KEY", "s"), ("SESSION_TOKEN", "tok")):
+        monkeypatch.setenv(f"AWS_{name}", value)
+    assert await signed_by(upstream, http, credentials="environment") == ("AKID", "tok")
+
+
+async def test_a_profile_signs_and_is_read_again_when_it_changed(
+    upstream: Upstream, http: HttpPool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    file = tmp_path / "credentials"
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(file))
+    with pytest.raises(BadInput, match="cannot be read"):
+        provider("bedrock", http, credentials="profile")
+    file.write_text("[default]\naws_access_key_id = ONE\naws_secret_access_key = a%b\n[work]\nregion = eu-west-1\n")
+    with pytest.raises(BadInput, match="no keys for the profile 'work'"):
+        provider("bedrock", http, credentials="profile", profile="work")
+    with pytest.raises(BadInput, match="no profile 'home'"):
+        provider("bedrock", http, credentials="profile", profile="home")
+    answers(upstream, BEDROCK.first + BEDROCK.rest, 0, STREAM)
+    made = provider("bedrock", http, base_url=f"http://127.0.0.1:{upstream.port}", credentials="profile")
+    await collect(made, job(HI))
+    assert "Credential=ONE/" in upstream.asked[-1].headers["authorization"]
+    newer = tmp_path / "newer"
+    newer.write_text("[default]\naws_access_key_id=TWO\naws_secret_access_key=c\naws_session_token=tok\n")
+    newer.replace(file)
+    await collect(made, job(HI))
+    assert "Credential=TWO/" in upstream.asked[-1].headers["authorization"]
+    assert upstream.asked[-1].headers["x-amz-security-token"] == "tok"
+
+
+def test_a_file_that_is_none_is_not_quoted(http: HttpPool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "credentials").write_text("aws_secret_access_key = hush\n")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
+    with pytest.raises(BadInput) as caught:
+        provider("bedrock", http, credentials="profile")
+    assert "hush" not in str(caught.value)

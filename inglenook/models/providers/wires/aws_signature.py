@@ -26,7 +26,7 @@ class Signer:
     """Signs requests to one service in one region. What a day's signatures share is worked out once a day."""
 
     def __init__(self, credentials: Credentials, region: str, service: str) -> None:
-        self._credentials = credentials
+        self.credentials = credentials
         self._region = region
         self._service = service
         self._day = ""
@@ -45,8 +45,8 @@ class Signer:
         moment = (at or datetime.now(UTC)).strftime("%Y%m%dT%H%M%SZ")
         given = {name.lower(): value for name, value in headers.items()}
         signed = {**given, "host": host, "x-amz-date": moment}
-        if self._credentials.session:
-            signed["x-amz-security-token"] = self._credentials.session
+        if self.credentials.session:
+            signed["x-amz-security-token"] = self.credentials.session
         names = ";".join(sorted(signed))
         request = _canonical(method, target, signed, names, hashlib.sha256(body).hexdigest())
         scope = f"{moment[:8]}/{self._region}/{self._service}/aws4_request"
@@ -54,14 +54,14 @@ class Signer:
         signature = hmac.new(self._signing_key(moment[:8]), text.encode(), hashlib.sha256).hexdigest()
         del signed["host"]
         signed["authorization"] = (
-            f"AWS4-HMAC-SHA256 Credential={self._credentials.access_key}/{scope}, SignedHeaders={names}, "
+            f"AWS4-HMAC-SHA256 Credential={self.credentials.access_key}/{scope}, SignedHeaders={names}, "
             f"Signature={signature}"
         )
         return signed
 
     def _signing_key(self, day: str) -> bytes:
         if day != self._day:
-            key = f"AWS4{self._credentials.secret_key}".encode()
+            key = f"AWS4{self.credentials.secret_key}".encode()
             for text in (day, self._region, self._service, "aws4_request"):
                 key = hmac.new(key, text.encode(), hashlib.sha256).digest()
             self._day, self._key = day, key
