@@ -103,6 +103,7 @@ def test_a_key_gets_a_new_secret_by_keyboard(page_of: Callable[..., Page], serve
     page.keyboard.press("Enter")
     page.get_by_role("menuitem", name="New secret").press("Enter")
     window = page.get_by_role("dialog")
+    expect(window.get_by_label("The former secret holds")).to_be_focused()  # the window has opened
     button(window, "Make a new secret").press("Enter")
     expect(window.get_by_text("Copy the key now")).to_be_visible()
     key = window.locator("pre").first.inner_text().strip()
