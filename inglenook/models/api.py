@@ -324,7 +324,16 @@ async def list_kinds(
     _: Annotated[Principal, needs(Verb.READ, "provider")], language: str = "en"
 ) -> list[schemas.ProviderKindInfo]:
     """The kinds of provider that can be added, in the words of `language` where a kind has them."""
-    return await asyncio.to_thread(_kinds, language)  # the first time imports and reads files
+    return await asyncio.to_thread(_kinds, language)  # the first time imports
+
+
+@router.get("/providers/kinds/{name}/models")
+async def list_known_models(
+    name: str, _: Annotated[Principal, needs(Verb.READ, "provider")]
+) -> list[schemas.KnownModel]:
+    """The models that a kind of provider knows without asking anybody."""
+    known = await asyncio.to_thread(lambda: registry.get(name).known())  # the first time reads a file
+    return [schemas.KnownModel.model_validate(_known(facts)) for facts in known]
 
 
 @router.get("/providers")
@@ -450,7 +459,7 @@ def _kinds(language: str) -> list[schemas.ProviderKindInfo]:
             settings_schema=kind.settings_schema,
             docs=kind.docs,
             keys_page=kind.keys_page,
-            models=[schemas.KnownModel.model_validate(_known(facts)) for facts in kind.known()],
+            group="here" if kind.starts_programs else "vendor" if kind.keys_page else "server",
         )
         for kind in (kind.localized(language) for kind in registry.kinds())
         if not kind.standing and not kind.hidden

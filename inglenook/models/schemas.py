@@ -347,9 +347,10 @@ class KnownModel(_Output):
 
 
 class ProviderKindInfo(_Output):
-    """A kind of provider that can be added, with the JSON schema of its settings and the models it knows unasked.
+    """A kind of provider that can be added, with the JSON schema of its settings.
 
     `docs` and `keys_page` are pages of the vendor: how its API works, and where one gets a key; empty if unknown.
+    `group`: a `vendor` whom one pays, a `server` somewhere, or a program that is started `here`.
     """
 
     name: str
@@ -358,7 +359,7 @@ class ProviderKindInfo(_Output):
     settings_schema: dict[str, Any]
     docs: str
     keys_page: str
-    models: list[KnownModel]
+    group: Literal["vendor", "server", "here"]
 
 
 class ChosenModelIn(_Input):
@@ -391,7 +392,8 @@ class ProviderIn(_Input):
 
 
 class ProviderPatch(_Input):
-    """What to change; what is left out or null stays. In `settings`, a secret that is left out stays too.
+    """What to change; what is left out or null stays. In `settings`, a secret that is left out stays too, and one of
+    several API keys is kept by `{"kept": 2}`, its number as tests tell it: so keys are put in order and removed.
 
     `models` replaces the whole choice.
     """
@@ -418,7 +420,8 @@ class ChosenModelInfo(_Output):
 
 
 class ProviderInfo(_Output):
-    """A configured provider. `secrets` names the secret settings that are set; their values never leave the server.
+    """A configured provider. `secrets` names the secret settings that are set, `keys` counts its API keys; their values
+    never leave the server.
 
     `problem` says why it is not in use although it is switched on.
     """
@@ -428,6 +431,7 @@ class ProviderInfo(_Output):
     name: str
     settings: dict[str, Any]
     secrets: list[str]
+    keys: int
     enabled: bool
     problem: str | None
     models: list[ChosenModelInfo]

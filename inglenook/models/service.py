@@ -20,6 +20,7 @@ from inglenook.kit.time import now_ms
 from inglenook.models.catalogue import Catalogue
 from inglenook.models.choice import Known, choose, model_info, models_of, published
 from inglenook.models.configured import PUBLISHED
+from inglenook.models.keys import keys_of, with_kept_keys
 from inglenook.models.providers import registry
 from inglenook.models.providers.base import ModelFacts, ProviderKind, known_of
 from inglenook.models.schemas import (
@@ -109,8 +110,9 @@ class Providers:
         known = self._known_of(provider_id, patch.models or ())
         if patch.settings is not None:
             kind, kept = _addable(before.kind, actor), self._secret(before)
-            shown, secret = await self._accept(kind, patch.settings, kept)
-            known |= await self._known(patch.models or (), kind, {**kept, **patch.settings}, provider_id)
+            settings = with_kept_keys(patch.settings, kept)
+            shown, secret = await self._accept(kind, settings, kept)
+            known |= await self._known(patch.models or (), kind, {**kept, **settings}, provider_id)
 
         def write(session: Session) -> None:
             row = _row(session, provider_id)
@@ -196,9 +198,12 @@ class Providers:
             NotFound: there is no such provider.
         """
         row = await self._store.read(lambda s: _row(s, provider_id))
-        return await self.test(
-            actor, row.kind, {**self._secret(row), **(row.settings if settings is None else settings)}, model
-        )
+        kept = self._secret(row)
+        try:
+            given = row.settings if settings is None else with_kept_keys(settings, kept)
+        except BadInput as error:
+            return Trial(ok=False, problem=Problem("settings", error.message))
+        return await self.test(actor, row.kind, {**kept, **given}, model)
 
     def _known_of(self, provider_id: str, models: Sequence[ChosenModelIn]) -> dict[str, Known]:
         """What is known of chosen models of a provider as it is."""
@@ -285,12 +290,14 @@ class Providers:
         return secret
 
     def _info(self, row: ProviderRow, models: Sequence[ProviderModelRow]) -> ProviderInfo:
+        secret = self._secret(row)
         return ProviderInfo(
             id=row.id,
             kind=row.kind,
             name=row.name,
             settings=row.settings,
-            secrets=sorted(self._secret(row)),
+            secrets=sorted(secret),
+            keys=len(keys_of(secret)),
             enabled=row.enabled,
             problem=self._catalogue.problem(row.id),
             models=[model_info(model, self._catalogue.known(row.id, model.name)) for model in models],

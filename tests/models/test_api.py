@@ -147,6 +147,7 @@ async def test_a_member_sees_and_uses_but_does_not_change(
         ("POST", "models/unload", {"name": "tiny"}),
         ("GET", "providers", None),
         ("GET", "providers/kinds", None),
+        ("GET", "providers/kinds/openai/models", None),
         ("POST", "providers", {"kind": "fake", "name": "x"}),
         ("PATCH", "providers/x", {}),
         ("DELETE", "providers/x", None),
@@ -251,9 +252,52 @@ async def test_kinds_say_what_they_know(admin: httpx.AsyncClient) -> None:
     assert deepseek["title"] == "DeepSeek"
     assert deepseek["docs"].startswith("https://")
     assert deepseek["keys_page"].startswith("https://")
-    known = {model["name"]: model for model in deepseek["models"]}
+    assert (deepseek["group"], kinds["vllm"]["group"]) == ("vendor", "server")
+    models = (await admin.get("providers/kinds/deepseek/models")).json()
+    known = {model["name"]: model for model in models}
     assert known["deepseek-v4-pro"]["prices"]["input"] == 1_320_000
     assert known["deepseek-v4-pro"]["prices"]["source"].startswith("https://")
+
+
+async def test_a_list_of_kinds_is_small_enough_to_begin_with(admin: httpx.AsyncClient) -> None:
+    assert len((await admin.get("providers/kinds")).content) < 100_000
+    assert (await admin.get("providers/kinds/nothing/models")).status_code == 404
+
+
+async def test_a_bad_address_names_its_field(admin: httpx.AsyncClient) -> None:
+    for url in ("ftp://example.com", "http://me:secret@example.com", "http://example.com/a b", "nonsense"):
+        body = {"kind": "openai-compatible", "name": "bad", "settings": {"base_url": url}}
+        refused = await admin.post("providers", json=body)
+        assert (refused.status_code, refused.json()["error"]["field"]) == (400, "settings.base_url"), url
+
+
+async def test_keys_are_put_in_order_and_removed_without_being_told(admin: httpx.AsyncClient) -> None:
+    async with open_upstream() as upstream:
+        asked_with: list[str] = []
+
+        async def answer(asked: Asked) -> None:
+            asked_with.append(asked.headers["authorization"].removeprefix("Bearer "))
+            await asked.whole({"data": []})
+
+        upstream.answer = answer
+        settings = {"base_url": upstream.url, "api_key": "one", "api_keys": ["two", "three"]}
+        body = {"kind": "openai-compatible", "name": "keyed", "settings": settings}
+        made = (await admin.post("providers", json=body)).json()
+        assert made["keys"] == 3
+        at = f"providers/{made['id']}"
+        changed = {"base_url": upstream.url, "api_key": {"kept": 3}, "api_keys": ["four", {"kept": 1}]}
+        tried = (await admin.post(f"{at}/test", json={"settings": changed})).json()
+        assert [(key["number"], key["ok"]) for key in tried["keys"]] == [(1, True), (2, True), (3, True)]
+        assert sorted(asked_with) == ["four", "one", "three"]
+        after = (await admin.patch(at, json={"settings": changed})).json()
+        assert (after["keys"], after["settings"]) == (3, {"base_url": upstream.url})
+        asked_with.clear()
+        await admin.post(f"{at}/test", json={})
+        assert sorted(asked_with) == ["four", "one", "three"]
+        wrong = await admin.patch(at, json={"settings": {**changed, "api_keys": [{"kept": 9}]}})
+        assert wrong.json()["error"]["field"] == "settings.api_keys[0]"
+        alone = {"base_url": upstream.url, "api_key": {"kept": 2}, "api_keys": None}
+        assert (await admin.patch(at, json={"settings": alone})).json()["keys"] == 1
 
 
 async def test_settings_are_tried_before_they_are_saved(admin: httpx.AsyncClient, tmp_path: Path) -> None:

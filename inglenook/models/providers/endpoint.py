@@ -65,7 +65,10 @@ class Endpoint:
         #: Header lines by API key, without a content type, and with JSON's.
         self.bare = [rendered({**shared, **authorize(key)}) for key in self._keys] or [rendered(shared)]
         self.heads = [b"content-type: application/json\r\n" + lines for lines in self.bare]
-        self.url("")
+        try:
+            self.url("")
+        except BadInput as error:
+            raise BadInput(error.message, field="settings.base_url") from None
 
     @property
     def keys(self) -> int:
