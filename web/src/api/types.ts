@@ -45,3 +45,7 @@ export type Explanation = Schemas["Explanation"];
 export type Invitation = Schemas["InvitationInfo"];
 export type NewInvitation = Schemas["NewInvitation"];
 export type WaitingLetter = Schemas["MailWaiting"];
+export type KnownModel = Schemas["KnownModel"];
+export type ModelPrices = Schemas["ModelPrices"];
+export type ChosenModelInfo = Schemas["ChosenModelInfo"];
+export type ProviderTest = Schemas["ProviderTest"];

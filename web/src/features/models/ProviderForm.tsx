@@ -4,105 +4,133 @@ import { type SubmitEvent, useState } from "react";
 import { ApiError } from "@/api/error";
 import type { Provider, ProviderKind } from "@/api/types";
 import { Button } from "@/ui/Button";
+import { Disclosure } from "@/ui/Disclosure";
 import { explain } from "@/ui/explain";
 import { Notice } from "@/ui/Notice";
-import { SelectField } from "@/ui/SelectField";
 import { TextField } from "@/ui/TextField";
 
-import { useAddProvider, useChangeProvider } from "./providers";
+import { KeysField } from "./KeysField";
+import { keyRows, keySettings } from "./keyRows";
+import { useAddProvider, useChangeProvider, useTestProvider } from "./providers";
 import { SettingField } from "./SettingField";
 import { fromForm, type SettingSpec, settingSpecs, toForm } from "./settingsSchema";
+import { TestResult } from "./TestResult";
+
+const KEYS = ["api_key", "api_keys"];
 
 export interface ProviderFormProps {
-  kinds: readonly ProviderKind[];
+  kind: ProviderKind;
   /** The provider to change; absent: a new one. */
   provider?: Provider;
-  onDone: () => void;
+  onCancel: () => void;
+  onDone: (provider: Provider) => void;
 }
 
 /** Adds or changes a provider. Its fields come from the kind's schema: a new kind needs no new form. */
-export function ProviderForm({ kinds, provider, onDone }: ProviderFormProps) {
+export function ProviderForm({ kind, provider, onCancel, onDone }: ProviderFormProps) {
   const { t } = useLingui();
-  const [kindName, setKindName] = useState(
-    provider?.kind ?? (kinds.length === 1 ? (kinds[0]?.name ?? "") : ""),
-  );
-  const kind = kinds.find(({ name }) => name === kindName);
-  const specs = settingSpecs(kind?.settings_schema ?? {});
-  const [name, setName] = useState(provider?.name ?? "");
+  const all = settingSpecs(kind.settings_schema);
+  const keyed = KEYS.every((name) => all.some((spec) => spec.name === name));
+  const specs = keyed ? all.filter(({ name }) => !KEYS.includes(name)) : all;
+  const [name, setName] = useState(provider?.name ?? kind.title);
+  const [keys, setKeys] = useState(() => keyRows(provider?.keys ?? 0));
   const [form, setForm] = useState(() => toForm(specs, provider?.settings ?? {}));
+  const [asked, setAsked] = useState("");
   const add = useAddProvider();
   const change = useChangeProvider();
+  const test = useTestProvider();
   const { error, isPending } = provider ? change : add;
   const field = error instanceof ApiError ? error.field : null;
-  const shownByField = field === "name" || specs.some((spec) => field === `settings.${spec.name}`);
+  const isOf = (name: string) => field === `settings.${name}` || field?.startsWith(`settings.${name}[`);
+  const shownByField = field === "name" || all.some((spec) => isOf(spec.name));
 
-  const pick = (chosen: string) => {
-    const next = kinds.find((other) => other.name === chosen);
-    setKindName(chosen);
-    setForm(toForm(settingSpecs(next?.settings_schema ?? {}), {}));
-    // One's own name stays; the title of a kind is a fair one to begin with.
-    if (!name || name === kind?.title) setName(next?.title ?? "");
-  };
+  const settings = () => ({ ...fromForm(specs, form), ...(keyed ? keySettings(keys) : {}) });
   const save = (event: SubmitEvent) => {
     event.preventDefault();
-    const settings = fromForm(specs, form);
-    if (provider) change.mutate({ id: provider.id, name, settings }, { onSuccess: onDone });
-    else add.mutate({ kind: kindName, name, settings }, { onSuccess: onDone });
+    if (provider) change.mutate({ id: provider.id, name, settings: settings() }, { onSuccess: onDone });
+    else add.mutate({ kind: kind.name, name, settings: settings() }, { onSuccess: onDone });
   };
+  const attempt = () =>
+    test.mutate({
+      id: provider?.id ?? null,
+      kind: kind.name,
+      settings: settings(),
+      model: asked.trim() || null,
+    });
   const draw = (spec: SettingSpec) => (
     <SettingField
-      key={`${kindName} ${spec.name}`}
+      key={spec.name}
       spec={spec}
       value={form[spec.name] ?? spec.initial}
       isSet={provider?.secrets.includes(spec.name) ?? false}
-      error={field === `settings.${spec.name}` ? explain(error) : undefined}
+      error={isOf(spec.name) ? explain(error) : undefined}
       onChange={(value) => setForm({ ...form, [spec.name]: value })}
     />
   );
+  const rest = specs.filter(({ optional }) => optional);
   return (
-    <form onSubmit={save} className="flex flex-col gap-5">
-      {kinds.length > 1 && !provider ? (
-        <SelectField label={t`Kind`} value={kindName} required onChange={(event) => pick(event.target.value)}>
-          {kind ? null : <option value="">{t`Choose one…`}</option>}
-          {kinds.map((other) => (
-            <option key={other.name} value={other.name}>
-              {other.title}
-            </option>
-          ))}
-        </SelectField>
+    <form onSubmit={save} className="flex flex-col gap-5" noValidate>
+      {kind.docs ? (
+        <p className="-mt-2 text-sm">
+          <a
+            href={kind.docs}
+            target="_blank"
+            rel="noreferrer"
+            className="text-ember underline underline-offset-3"
+          >
+            <Trans>How {kind.title} describes it</Trans>
+          </a>
+        </p>
       ) : null}
-      {kind ? (
-        <>
+      <TextField
+        label={t`Name`}
+        hint={t`How it is called here, such as the vendor’s name.`}
+        error={field === "name" ? explain(error) : undefined}
+        required
+        maxLength={80}
+        value={name}
+        onChange={(event) => setName(event.target.value)}
+      />
+      {keyed ? (
+        <KeysField
+          rows={keys}
+          keysPage={kind.keys_page}
+          error={KEYS.some(isOf) ? explain(error) : undefined}
+          test={test.data}
+          onChange={(rows) => {
+            setKeys(rows);
+            test.reset();
+          }}
+        />
+      ) : null}
+      {specs.filter(({ optional }) => !optional).map(draw)}
+      {rest.length > 0 ? (
+        <Disclosure title={<Trans>More settings</Trans>} open={rest.some(({ name }) => isOf(name))}>
+          {rest.map(draw)}
+        </Disclosure>
+      ) : null}
+      <div className="flex flex-col gap-3 border-t border-line pt-4">
+        <div className="flex flex-wrap items-end gap-2">
           <TextField
-            label={t`Name`}
-            hint={t`How it is called here, such as the vendor’s name.`}
-            error={field === "name" ? explain(error) : undefined}
-            required
-            maxLength={80}
-            value={name}
-            onChange={(event) => setName(event.target.value)}
+            className="min-w-40 flex-1"
+            label={t`Model to ask for one token, if you like`}
+            spellCheck={false}
+            value={asked}
+            onChange={(event) => setAsked(event.target.value)}
           />
-          {specs.filter(({ optional }) => !optional).map(draw)}
-          {specs.some(({ optional }) => optional) ? (
-            <details
-              open={specs.some(({ name, optional }) => optional && field === `settings.${name}`) || undefined}
-            >
-              <summary className="min-h-8 text-sm text-muted hover:text-ink">
-                <Trans>More settings</Trans>
-              </summary>
-              <div className="mt-3 flex flex-col gap-5">
-                {specs.filter(({ optional }) => optional).map(draw)}
-              </div>
-            </details>
-          ) : null}
-        </>
-      ) : null}
+          <Button busy={test.isPending} onClick={attempt}>
+            <Trans>Test</Trans>
+          </Button>
+        </div>
+        {test.error ? <Notice look="error">{explain(test.error)}</Notice> : null}
+        {test.data ? <TestResult test={test.data} /> : null}
+      </div>
       {error && !shownByField ? <Notice look="error">{explain(error)}</Notice> : null}
       <div className="flex justify-end gap-2">
-        <Button look="quiet" onClick={onDone}>
+        <Button look="quiet" onClick={onCancel}>
           <Trans>Cancel</Trans>
         </Button>
-        <Button look="primary" type="submit" busy={isPending} disabled={!kind || !name.trim()}>
+        <Button look="primary" type="submit" busy={isPending} disabled={!name.trim() || isPending}>
           <Trans>Save</Trans>
         </Button>
       </div>

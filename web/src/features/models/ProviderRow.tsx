@@ -2,7 +2,9 @@ import { Plural, Trans, useLingui } from "@lingui/react/macro";
 import { Ellipsis, Pencil, Power, Trash2 } from "lucide-react";
 import { useState } from "react";
 
-import type { Provider, ProviderKind } from "@/api/types";
+import type { Provider, ProviderKind, ProviderTest } from "@/api/types";
+import { useRoutes } from "@/features/routes/queries";
+import { listing } from "@/i18n/format";
 import { Button } from "@/ui/Button";
 import { Confirm } from "@/ui/Confirm";
 import { Dialog } from "@/ui/Dialog";
@@ -12,7 +14,8 @@ import { toastError } from "@/ui/toasts";
 
 import { ChooseModels } from "./ChooseModels";
 import { ProviderForm } from "./ProviderForm";
-import { useChangeProvider, useRemoveProvider } from "./providers";
+import { useChangeProvider, useRemoveProvider, useTestProvider } from "./providers";
+import { TestResult } from "./TestResult";
 
 /** One provider: its models, and what one can do with it. */
 export function ProviderRow({ provider, kind }: { provider: Provider; kind: ProviderKind | undefined }) {
@@ -21,6 +24,12 @@ export function ProviderRow({ provider, kind }: { provider: Provider; kind: Prov
   const change = useChangeProvider();
   const remove = useRemoveProvider();
   const close = () => setWindow(null);
+  const routes = useRoutes({ enabled: window === "remove" });
+  const broken = (routes.data ?? []).filter(({ definition }) =>
+    definition.targets.some((target) => provider.models.some((model) => model.public_name === target.model)),
+  );
+  const [test, setTest] = useState<ProviderTest | null>(null);
+  const attempt = useTestProvider();
   return (
     <li className="flex flex-wrap items-center gap-x-4 gap-y-2 py-3">
       <div className="min-w-0 flex-1 basis-60">
@@ -34,8 +43,21 @@ export function ProviderRow({ provider, kind }: { provider: Provider; kind: Prov
           )}
         </p>
         {provider.problem ? <p className="text-sm text-danger">{provider.problem}</p> : null}
+        {test ? <TestResult test={test} /> : null}
       </div>
       <div className="flex items-center gap-1">
+        <Button
+          small
+          busy={attempt.isPending}
+          onClick={() =>
+            attempt.mutate(
+              { id: provider.id, kind: provider.kind, model: null },
+              { onSuccess: setTest, onError: toastError },
+            )
+          }
+        >
+          <Trans>Test</Trans>
+        </Button>
         <Button small disabled={!provider.enabled} onClick={() => setWindow("models")}>
           <Trans>Choose models</Trans>
         </Button>
@@ -62,8 +84,8 @@ export function ProviderRow({ provider, kind }: { provider: Provider; kind: Prov
           ]}
         />
       </div>
-      <Dialog open={window === "edit"} onClose={close} title={t`Edit ${provider.name}`}>
-        <ProviderForm kinds={kind ? [kind] : []} provider={provider} onDone={close} />
+      <Dialog open={window === "edit"} onClose={close} title={t`Edit ${provider.name}`} wide>
+        {kind ? <ProviderForm kind={kind} provider={provider} onCancel={close} onDone={close} /> : null}
       </Dialog>
       <Dialog
         open={window === "models"}
@@ -83,6 +105,18 @@ export function ProviderRow({ provider, kind }: { provider: Provider; kind: Prov
         onConfirm={() => remove.mutate(provider.id, { onError: toastError, onSettled: close })}
       >
         <Trans>Its key is deleted and its models can no longer be used. Conversations with them stay.</Trans>
+        {provider.models.length > 0 ? (
+          <p className="mt-2">
+            <Trans>Gone then: {listing(provider.models.map((model) => model.public_name))}</Trans>
+          </p>
+        ) : null}
+        {broken.length > 0 ? (
+          <p className="mt-2 text-danger">
+            <Trans>
+              These routes ask them and lose targets: {listing(broken.map((route) => route.name))}
+            </Trans>
+          </p>
+        ) : null}
       </Confirm>
     </li>
   );

@@ -2,12 +2,15 @@ import { Trans, useLingui } from "@lingui/react/macro";
 import { Plus } from "lucide-react";
 import { useState } from "react";
 
+import type { ProviderKind } from "@/api/types";
 import { Section } from "@/shell/Section";
 import { Button } from "@/ui/Button";
 import { Dialog } from "@/ui/Dialog";
 import { ErrorState } from "@/ui/ErrorState";
 import { Skeleton } from "@/ui/Skeleton";
 
+import { ChooseModels } from "./ChooseModels";
+import { KindPicker } from "./KindPicker";
 import { ProviderForm } from "./ProviderForm";
 import { ProviderRow } from "./ProviderRow";
 import { useProviderKinds, useProviders } from "./providers";
@@ -18,6 +21,13 @@ export function ProvidersSection() {
   const providers = useProviders();
   const kinds = useProviderKinds(i18n.locale);
   const [adding, setAdding] = useState(false);
+  const [picked, setPicked] = useState<ProviderKind | null>(null);
+  const [added, setAdded] = useState<string | null>(null);
+  const fresh = providers.data?.find(({ id }) => id === added);
+  const close = () => {
+    setAdding(false);
+    setPicked(null);
+  };
   const failed = providers.error ?? kinds.error;
   return (
     <Section
@@ -47,8 +57,34 @@ export function ProvidersSection() {
             <Plus size={16} aria-hidden />
             <Trans>Add a provider</Trans>
           </Button>
-          <Dialog open={adding} onClose={() => setAdding(false)} title={t`Add a provider`}>
-            <ProviderForm kinds={kinds.data} onDone={() => setAdding(false)} />
+          <Dialog
+            open={adding}
+            onClose={close}
+            title={picked ? t`Add ${picked.title}` : t`Add a provider`}
+            wide
+          >
+            {picked ? (
+              <ProviderForm
+                key={picked.name}
+                kind={picked}
+                onCancel={() => setPicked(null)}
+                onDone={(provider) => {
+                  close();
+                  setAdded(provider.id);
+                }}
+              />
+            ) : (
+              <KindPicker kinds={kinds.data} onPick={setPicked} />
+            )}
+          </Dialog>
+          <Dialog
+            open={fresh !== undefined}
+            onClose={() => setAdded(null)}
+            title={t`Models of ${fresh?.name ?? ""}`}
+            description={t`Those you choose can be picked in every chat and through the API.`}
+            wide
+          >
+            {fresh ? <ChooseModels provider={fresh} onDone={() => setAdded(null)} /> : null}
           </Dialog>
         </>
       ) : null}

@@ -1,6 +1,7 @@
 import { useLingui } from "@lingui/react/macro";
 
 import { SelectField } from "@/ui/SelectField";
+import { TextArea } from "@/ui/TextArea";
 import { TextField } from "@/ui/TextField";
 
 import type { SettingSpec } from "./settingsSchema";
@@ -45,16 +46,44 @@ export function SettingField({ spec, value, isSet, error, onChange }: SettingFie
       </SelectField>
     );
   }
+  if (spec.type === "map") {
+    return (
+      <TextArea
+        {...shared}
+        spellCheck={false}
+        placeholder="X-Name: value"
+        onChange={(event) => onChange(event.target.value)}
+      />
+    );
+  }
   return (
-    <TextField
-      {...shared}
-      type={spec.secret ? "password" : "text"}
-      inputMode={spec.type === "number" ? "decimal" : undefined}
-      required={spec.required && !isSet}
-      placeholder={isSet ? t`Set. Leave empty to keep it.` : undefined}
-      autoComplete={spec.secret ? "new-password" : "off"}
-      spellCheck={false}
-      onChange={(event) => onChange(event.target.value)}
-    />
+    <>
+      <TextField
+        {...shared}
+        type={spec.secret ? "password" : "text"}
+        inputMode={spec.type === "number" ? "decimal" : undefined}
+        required={spec.required && !isSet}
+        placeholder={isSet ? t`Set. Leave empty to keep it.` : undefined}
+        autoComplete={spec.secret ? "new-password" : "off"}
+        spellCheck={false}
+        onChange={(event) => onChange(event.target.value)}
+      />
+      {spec.examples.length > 0 ? (
+        <p className="-mt-3 flex flex-wrap gap-x-3 gap-y-1 text-sm">
+          {spec.examples
+            .filter((example) => example !== value)
+            .map((example) => (
+              <button
+                key={example}
+                type="button"
+                className="min-h-7 text-left break-all text-ember hover:underline"
+                onClick={() => onChange(example)}
+              >
+                {example}
+              </button>
+            ))}
+        </p>
+      ) : null}
+    </>
   );
 }

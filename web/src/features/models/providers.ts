@@ -18,6 +18,40 @@ export function useProviderKinds(language: string) {
   });
 }
 
+/** What a kind of provider knows of its models without asking anybody. */
+export function useKnownModels(kind: string) {
+  return useQuery({
+    queryKey: [...PROVIDERS, "known", kind],
+    queryFn: () =>
+      ask(api.GET("/api/v1/providers/kinds/{name}/models", { params: { path: { name: kind } } })),
+    staleTime: Infinity,
+  });
+}
+
+/** Try settings out with every key, saved or not. */
+export function useTestProvider() {
+  return useMutation({
+    mutationFn: ({ id, kind, settings, model }: TestOf) =>
+      id
+        ? ask(
+            api.POST("/api/v1/providers/{provider_id}/test", {
+              params: at(id),
+              body: { settings: settings ?? null, model },
+            }),
+          )
+        : ask(api.POST("/api/v1/providers/test", { body: { kind, settings: settings ?? {}, model } })),
+  });
+}
+
+interface TestOf {
+  /** A saved provider; null: one that is only written down. */
+  id: string | null;
+  kind: string;
+  settings?: ProviderSettings;
+  /** Whom to ask for one token; null: only what there is. */
+  model: string | null;
+}
+
 export function useProviders() {
   return useQuery({ queryKey: PROVIDERS, queryFn: () => ask(api.GET("/api/v1/providers")) });
 }

@@ -3,10 +3,12 @@ export interface SettingSpec {
   name: string;
   title: string;
   description: string;
-  type: "string" | "number" | "boolean" | "choice" | "list";
+  type: "string" | "number" | "boolean" | "choice" | "list" | "map";
   choices: string[];
   /** What the choices are called, where the schema says. */
   titles?: Readonly<Record<string, string>>;
+  /** Values that others often take. */
+  examples: string[];
   required: boolean;
   secret: boolean;
   initial: string | boolean;
@@ -38,10 +40,13 @@ export function settingSpecs(schema: Json): SettingSpec[] {
         type,
         choices: Array.isArray(rule.enum) ? rule.enum.map(String) : [],
         ...(isRecord(rule.titles) ? { titles: titlesOf(rule.titles) } : {}),
+        examples: Array.isArray(rule.examples) ? rule.examples.map(String) : [],
         required: required.includes(name),
         secret: rule.secret === true,
         optional:
-          !required.includes(name) && rule.secret !== true && (rule.default !== undefined || type === "list"),
+          !required.includes(name) &&
+          rule.secret !== true &&
+          (rule.default !== undefined || type === "list" || type === "map"),
         initial: type === "boolean" ? rule.default === true : asText(rule.default),
       },
     ];
@@ -64,13 +69,21 @@ function typeOf(rule: Json): SettingSpec["type"] | null {
       return "boolean";
     case "array":
       return "list";
+    case "object":
+      return isRecord(rule.additionalProperties) && rule.additionalProperties.type === "string"
+        ? "map"
+        : null;
     default:
       return null;
   }
 }
 
-/** A value as an input shows it; lists by commas. */
+/** A value as an input shows it; lists by commas, names with values by lines. */
 export function asText(value: unknown): string {
+  if (isRecord(value))
+    return Object.entries(value)
+      .map(([name, text]) => `${name}: ${String(text)}`)
+      .join("\n");
   if (Array.isArray(value)) return value.map(String).join(", ");
   if (typeof value === "string") return value;
   return typeof value === "number" ? String(value) : "";
@@ -105,8 +118,20 @@ export function fromForm(specs: readonly SettingSpec[], form: SettingsForm): Jso
       // What is no number goes as it is: the server says so beside the field, where null would be its default.
       const value = Number(trimmed);
       settings[name] = Number.isFinite(value) ? value : trimmed;
-    } else if (type === "list") settings[name] = trimmed.split(/\s*[,，]\s*/).filter(Boolean);
+    } else if (type === "map") settings[name] = fromLines(trimmed);
+    else if (type === "list") settings[name] = trimmed.split(/\s*[,，]\s*/).filter(Boolean);
     else settings[name] = trimmed;
   }
   return settings;
+}
+
+/** `name: value` in each line; a line without a colon is a name without a value. */
+function fromLines(text: string): Json {
+  const lines = text.split("\n").filter((line) => line.trim());
+  return Object.fromEntries(
+    lines.map((line) => {
+      const [name = "", ...rest] = line.split(":");
+      return [name.trim(), rest.join(":").trim()];
+    }),
+  );
 }

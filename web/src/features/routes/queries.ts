@@ -13,8 +13,9 @@ const at = (route_id: string) => ({ path: { route_id } });
 /** Targets come and go by themselves; a page that shows how they are looks again now and then. */
 const LOOK_AGAIN_MS = 5_000;
 
-export function useRoutes() {
+export function useRoutes({ enabled = true } = {}) {
   return useQuery({
+    enabled,
     queryKey: ROUTES,
     queryFn: () => ask(api.GET("/api/v1/routes")),
     refetchInterval: LOOK_AGAIN_MS,
