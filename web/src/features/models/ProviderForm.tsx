@@ -50,6 +50,11 @@ export function ProviderForm({ kind, provider, onCancel, onDone }: ProviderFormP
     if (provider) change.mutate({ id: provider.id, name, settings: settings() }, { onSuccess: onDone });
     else add.mutate({ kind: kind.name, name, settings: settings() }, { onSuccess: onDone });
   };
+  /** What was wrong with a value is not said of the next one. */
+  const untell = () => {
+    add.reset();
+    change.reset();
+  };
   const attempt = () =>
     test.mutate({
       id: provider?.id ?? null,
@@ -64,7 +69,10 @@ export function ProviderForm({ kind, provider, onCancel, onDone }: ProviderFormP
       value={form[spec.name] ?? spec.initial}
       isSet={provider?.secrets.includes(spec.name) ?? false}
       error={isOf(spec.name) ? explain(error) : undefined}
-      onChange={(value) => setForm({ ...form, [spec.name]: value })}
+      onChange={(value) => {
+        setForm({ ...form, [spec.name]: value });
+        untell();
+      }}
     />
   );
   const rest = specs.filter(({ optional }) => optional);
@@ -89,7 +97,10 @@ export function ProviderForm({ kind, provider, onCancel, onDone }: ProviderFormP
         required
         maxLength={80}
         value={name}
-        onChange={(event) => setName(event.target.value)}
+        onChange={(event) => {
+          setName(event.target.value);
+          untell();
+        }}
       />
       {keyed ? (
         <KeysField
@@ -99,6 +110,7 @@ export function ProviderForm({ kind, provider, onCancel, onDone }: ProviderFormP
           test={test.data}
           onChange={(rows) => {
             setKeys(rows);
+            untell();
             test.reset();
           }}
         />
