@@ -1319,6 +1319,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/providers/kinds/{name}/models": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Known Models
+         * @description The models that a kind of provider knows without asking anybody.
+         */
+        get: operations["list_known_models_api_v1_providers_kinds__name__models_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/providers/test": {
         parameters: {
             query?: never;
@@ -3636,7 +3656,8 @@ export interface components {
         };
         /**
          * ProviderInfo
-         * @description A configured provider. `secrets` names the secret settings that are set; their values never leave the server.
+         * @description A configured provider. `secrets` names the secret settings that are set, `keys` counts its API keys; their values
+         *     never leave the server.
          *
          *     `problem` says why it is not in use although it is switched on.
          */
@@ -3647,6 +3668,8 @@ export interface components {
             enabled: boolean;
             /** Id */
             id: string;
+            /** Keys */
+            keys: number;
             /** Kind */
             kind: string;
             /** Models */
@@ -3666,19 +3689,23 @@ export interface components {
         };
         /**
          * ProviderKindInfo
-         * @description A kind of provider that can be added, with the JSON schema of its settings and the models it knows unasked.
+         * @description A kind of provider that can be added, with the JSON schema of its settings.
          *
          *     `docs` and `keys_page` are pages of the vendor: how its API works, and where one gets a key; empty if unknown.
+         *     `group`: a `vendor` whom one pays, a `server` somewhere, or a program that is started `here`.
          */
         ProviderKindInfo: {
             /** Docs */
             docs: string;
+            /**
+             * Group
+             * @enum {string}
+             */
+            group: "vendor" | "server" | "here";
             /** Icon */
             icon: string;
             /** Keys Page */
             keys_page: string;
-            /** Models */
-            models: components["schemas"]["KnownModel"][];
             /** Name */
             name: string;
             /** Settings Schema */
@@ -3690,7 +3717,8 @@ export interface components {
         };
         /**
          * ProviderPatch
-         * @description What to change; what is left out or null stays. In `settings`, a secret that is left out stays too.
+         * @description What to change; what is left out or null stays. In `settings`, a secret that is left out stays too, and one of
+         *     several API keys is kept by `{"kept": 2}`, its number as tests tell it: so keys are put in order and removed.
          *
          *     `models` replaces the whole choice.
          */
@@ -7254,6 +7282,37 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ProviderKindInfo"][];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    list_known_models_api_v1_providers_kinds__name__models_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["KnownModel"][];
                 };
             };
             /** @description Validation Error */
