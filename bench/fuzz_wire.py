@@ -332,7 +332,7 @@ def _same(ours: Taken, theirs: Taken) -> bool:
     method, _, path = ours.first.partition(" ")
     their_method, _, their_path = theirs.first.partition(" ")
     if their_path.startswith("http"):
-        their_path = "/" + their_path.split("/", 3)[-1]
+        their_path = "/" + "".join(their_path.split("/", 3)[3:])
     return method == their_method and path == their_path.partition("?")[0] and ours.body == theirs.body
 
 
