@@ -16,9 +16,16 @@ const CHUNKS = [
   // What several pages share. Windows, and the chat with its Markdown, are large and not for all.
   {
     name: "common",
-    test: /lucide-react|[\\/]src[\\/](?!features[\\/]chat|ui[\\/](?:Dialog|Confirm|DrawerPanel|MenuPopup))/,
+    test: /lucide-react|[\\/]src[\\/](?!features[\\/](?:chat|accounts|usage|routes)|ui[\\/](?:Dialog|Confirm|DrawerPanel|MenuPopup))/,
     minShareCount: 2,
     priority: 2,
+  },
+  // What the pages of settings and administration share, and the chat does not.
+  {
+    name: "desk",
+    test: /[\\/]src[\\/]features[\\/](?:accounts|usage|routes)[\\/]/,
+    minShareCount: 2,
+    priority: 1.5,
   },
   // Menus, dialogs and popovers come with the first one that is opened.
   { name: "windows", test: /@base-ui|@floating-ui|[\\/]src[\\/]ui[\\/]/, priority: 1 },
