@@ -132,10 +132,20 @@ class ChatAnswer:
                         await run.append(fact)
         finally:
             deltas.flush()
-        if (usage := draft.pace()) is not None:
+        if (usage := self._told(draft)) is not None:
             await run.append(RunEvent(type="chat.usage", payload=usage))
         output = {"message_id": task.message_id, "finish_reason": draft.finish_reason}
         await run.finish(output, project=lambda session: self._complete(session, run.run_id, draft, usage))
+
+    def _told(self, draft: Draft) -> dict[str, Any] | None:
+        """What an answer's usage tells, with what it cost and why its model was asked; None if nothing was counted."""
+        usage = draft.pace()
+        if usage is None or draft.usage is None:
+            return usage
+        if any(reason.get("why") != "named" for reason in draft.reasons):
+            usage["reasons"] = draft.reasons
+        cost = self._gateway.cost_of(draft.model, draft.usage)
+        return usage if cost is None else {**usage, "cost": cost, "currency": self._gateway.money.currency}
 
     def settle(self, session: Session, run_id: str, status: str, state: dict[str, Any], error: str | None) -> None:
         """Keep in the message what had arrived, and say why there is no more."""
@@ -201,7 +211,7 @@ def _take(draft: Draft, deltas: Deltas, event: Event) -> RunEvent | None:
         case ReasoningDelta(text=text):
             deltas.add("reasoning", draft.add_reasoning(text))
         case Routed():
-            draft.model = event.model
+            draft.model, draft.reasons = event.model, event.reasons
             started = {"model": event.model, "provider": event.provider, "reasons": event.reasons}
             return RunEvent(type="chat.started", payload=started)
         case Notice():

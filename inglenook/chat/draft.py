@@ -14,11 +14,12 @@ class Draft(Struct, kw_only=True):
     Attributes:
         held: White space that ended the earlier text. It was not shown to the model, which may or may not write it
             again.
-        model: The one that answers, once the gateway has chosen.
+        model: The one that answers, once the gateway has chosen, and `reasons` why it is that one.
         asked_at: When the model was asked, in milliseconds since the epoch.
     """
 
     model: str = ""
+    reasons: list[dict[str, Any]] = field(default_factory=list)
     texts: list[str] = field(default_factory=list)
     reasonings: list[str] = field(default_factory=list)
     held: str = ""

@@ -73,7 +73,8 @@ class ConversationPage(BaseModel):
 class MessageUsage(BaseModel):
     """Tokens and pace of an answer; of one that was continued, of its last part.
 
-    `cached` and `reasoning` are parts of `input` and `output`.
+    `cached` and `reasoning` are parts of `input` and `output`. `cost` is in billionths of `currency`; null: no price is
+    known. `reasons` say why this model answered, where a route or a failure had a part in it, as the gateway tells them.
     """
 
     input: int = 0
@@ -84,6 +85,9 @@ class MessageUsage(BaseModel):
     tokens_per_second: float | None = None
     ttft_ms: int | None = None
     duration_ms: int | None = None
+    cost: int | None = None
+    currency: str | None = None
+    reasons: list[dict[str, Any]] = []
 
 
 class MessageNotice(BaseModel):

@@ -94,6 +94,7 @@ class Gateway:
         meter = Meter(ledger, self.money, accounts.settings)
         self.keeping = meter.keeping
         cache = Cache(self.routes, answers or Answers())
+        self._catalogue = catalogue
         self.steps: tuple[Step, ...] = (self.observe, self._key, self.limits, self._route, cache, self.budget, meter)
         #: The calls under way, by id: for whoever wants to see what runs now.
         self.running: dict[str, Exchange] = {}
@@ -107,6 +108,14 @@ class Gateway:
         """Tell a collector of every call from now on."""
         self.telemetry = CallTelemetry(telemetry, self.money)
         self.observe.listeners.append(self.telemetry.end)
+
+    def cost_of(self, model: str, usage: Usage) -> int | None:
+        """What `usage` of a model comes to, in billionths of the billing currency; None: no price is known."""
+        try:
+            prices = self._catalogue.resolve(model).prices
+        except InglenookError:
+            return None
+        return self.money.charged(prices, usage)
 
     async def start(self) -> None:
         """Join the servers that share the database, if there may be others."""

@@ -285,3 +285,22 @@ def test_a_full_editor_fits_a_phone(open_page: OpenPage, language: str) -> None:
     assert page.evaluate(layout.PALE) == []
     if language == "zh-CN":
         assert [text for text in page.evaluate(layout.ENGLISH) if not layout.NAMES.match(text)] == []
+
+
+def test_an_answer_says_why_its_model_was_asked(open_page: OpenPage) -> None:
+    page = open_page()
+    make(page, "explained", {"model": "plain", "when": {"tags": ["never"]}}, "echo")
+    open_chat(page, "explained")
+    ask(page, "Hello")
+    expect(answers(page, "complete")).to_be_visible()
+    button(page, "Why this model?").click()
+    told = page.get_by_role("dialog", name="Why this model answered")
+    expect(told).to_contain_text("Through the route explained: In this order")
+    expect(told).to_contain_text("plain: does not take calls with these tags")
+    expect(told).to_contain_text("echo was asked: it is the only one that may take this call")
+    page.reload()
+    expect(button(page, "Why this model?")).to_be_visible()
+    open_chat(page, "echo")
+    ask(page, "Hello")
+    expect(answers(page, "complete")).to_be_visible()
+    expect(button(page, "Why this model?")).to_be_hidden()

@@ -1,7 +1,10 @@
 import { Plural, useLingui } from "@lingui/react/macro";
 
 import type { Message } from "@/api/types";
+import { money } from "@/features/usage/money";
 import { duration, number } from "@/i18n/format";
+
+import { Why } from "./Why";
 
 /** Who answered, how much and how fast: small, for those who look. */
 export function UsageLine({ model, usage }: { model: string | null; usage: Message["usage"] }) {
@@ -12,6 +15,7 @@ export function UsageLine({ model, usage }: { model: string | null; usage: Messa
     model,
     usage ? <Plural key="tokens" value={usage.output ?? 0} one="# token" other="# tokens" /> : null,
     speed ? t`${speed} tokens/s` : null,
+    usage?.cost ? money(usage.cost, usage.currency ?? "USD") : null,
     (usage?.duration_ms ?? 0) >= 100 ? duration(usage?.duration_ms ?? 0) : null,
   ].filter((part) => part !== null);
   if (parts.length === 0) return null;
@@ -22,6 +26,7 @@ export function UsageLine({ model, usage }: { model: string | null; usage: Messa
           {part}
         </span>
       ))}
+      {usage?.reasons?.length ? <Why reasons={usage.reasons} /> : null}
     </span>
   );
 }

@@ -10,6 +10,15 @@ import { type Conditions, EVERY_DAY, type Failure, type Hours, type Strategy } f
 
 /** What a route says and does, in words. */
 
+const STRATEGIES: readonly Strategy[] = [
+  "ordered",
+  "weighted",
+  "least-busy",
+  "least-latency",
+  "cheapest",
+  "sticky",
+];
+
 export function strategyName(strategy: Strategy): string {
   const names: Record<Strategy, string> = {
     ordered: t`In this order`,
@@ -20,6 +29,11 @@ export function strategyName(strategy: Strategy): string {
     sticky: t`The one that knows the conversation`,
   };
   return names[strategy];
+}
+
+/** The same of whatever the server calls a strategy. */
+export function strategyTitle(strategy: string): string {
+  return STRATEGIES.includes(strategy as Strategy) ? strategyName(strategy as Strategy) : strategy;
 }
 
 export function strategyMeaning(strategy: Strategy): string {
