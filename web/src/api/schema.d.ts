@@ -2987,7 +2987,8 @@ export interface components {
          * MessageUsage
          * @description Tokens and pace of an answer; of one that was continued, of its last part.
          *
-         *     `cached` and `reasoning` are parts of `input` and `output`.
+         *     `cached` and `reasoning` are parts of `input` and `output`. `cost` is in billionths of `currency`; null: no price is
+         *     known. `reasons` say why this model answered, where a route or a failure had a part in it, as the gateway tells them.
          */
         MessageUsage: {
             /**
@@ -2995,6 +2996,10 @@ export interface components {
              * @default 0
              */
             cached?: number;
+            /** Cost */
+            cost?: number | null;
+            /** Currency */
+            currency?: string | null;
             /** Duration Ms */
             duration_ms?: number | null;
             /**
@@ -3017,6 +3022,13 @@ export interface components {
              * @default 0
              */
             reasoning?: number;
+            /**
+             * Reasons
+             * @default []
+             */
+            reasons?: {
+                [key: string]: unknown;
+            }[];
             /** Tokens Per Second */
             tokens_per_second?: number | null;
             /** Ttft Ms */
