@@ -74,7 +74,7 @@ class MessageUsage(BaseModel):
     """Tokens and pace of an answer; of one that was continued, of its last part.
 
     `cached` and `reasoning` are parts of `input` and `output`. `cost` is in billionths of `currency`; null: no price is
-    known. `reasons` say why this model answered, where a route or a failure had a part in it, as the gateway tells them.
+    known. `reasons` say why this model answered, where a route or a failure had a part, as the gateway tells.
     """
 
     input: int = 0
