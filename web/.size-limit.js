@@ -1,13 +1,13 @@
 import { existsSync, readFileSync } from "node:fs";
 
 /** Chunks beyond the entry that the browser loads before one can sign in: the language. */
-const DOOR = ["src/i18n/locales/zh-CN.po"];
+const DOOR = ["src/i18n/locales/zh-CN.po?first"];
 /** Those it loads before a conversation can be read: frame, page, Markdown, language. */
 const FIRST_SCREEN = [
   "src/shell/Frame.tsx",
   "src/features/chat/ChatPage.tsx",
   "src/features/chat/ConversationPage.tsx",
-  "src/i18n/locales/zh-CN.po",
+  "src/i18n/locales/zh-CN.po?first",
 ];
 
 const root = "../inglenook/static/";

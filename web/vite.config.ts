@@ -5,6 +5,7 @@ import tailwindcss from "@tailwindcss/vite";
 import react from "@vitejs/plugin-react";
 import { defineConfig } from "vitest/config";
 
+import { catalogueParts } from "./scripts/catalogue-parts.ts";
 import { baseOfDevServer, compressed, woff2Only } from "./scripts/vite-plugins.ts";
 
 const server = process.env.INGLENOOK_SERVER ?? "http://127.0.0.1:8642";
@@ -38,6 +39,7 @@ export default defineConfig({
   plugins: [
     react({ babel: { plugins: ["@lingui/babel-plugin-lingui-macro"] } }),
     lingui(),
+    catalogueParts(import.meta.dirname),
     tailwindcss(),
     woff2Only(),
     baseOfDevServer(),

@@ -145,6 +145,24 @@ def test_every_page_is_readable_in_the_dark(open_page: OpenPage, path: str) -> N
     assert page.evaluate(UNNAMED) == []
 
 
+#: Texts and labels that look like the id of a text that is not there.
+IDS = """() => [...document.querySelectorAll('body *')]
+  .flatMap((el) => [el.getAttribute('aria-label'), el.getAttribute('placeholder'),
+    ...[...el.childNodes].filter((node) => node.nodeType === Node.TEXT_NODE).map((node) => node.data.trim())])
+  .filter((text) => text && /^[A-Za-z0-9+/]{6}$/.test(text) && /[A-Z0-9+/]/.test(text.slice(1)) && text !== 'OpenAI')"""
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("path", ["/login", *PAGES])
+def test_every_text_of_a_page_comes_with_it(open_page: OpenPage, path: str, language: str) -> None:
+    page = open_page(path, locale=language, signed_in=path != "/login")
+    settled(page)
+    assert page.evaluate(IDS) == []
+    page.keyboard.press("?")
+    page.keyboard.press("Control+k")
+    assert page.evaluate(IDS) == []
+
+
 @pytest.mark.parametrize("path", ["/login", *PAGES])
 def test_a_chinese_page_has_no_english_sentence(open_page: OpenPage, path: str) -> None:
     page = open_page(path, locale="zh-CN", signed_in=path != "/login")

@@ -1,4 +1,5 @@
 import { createRootRoute, createRoute, createRouter, Outlet, redirect } from "@tanstack/react-router";
+import type { ComponentType } from "react";
 
 import { BASE_PATH } from "@/api/base";
 import { queryClient } from "@/api/queryClient";
@@ -6,9 +7,15 @@ import { LoginPage } from "@/features/accounts/LoginPage";
 import { applyProfile } from "@/features/accounts/profile";
 import { sessionQuery } from "@/features/accounts/session";
 import { loadConversation } from "@/features/conversations/queries";
+import { loadAllTexts } from "@/i18n";
 import { lazyPage } from "@/shell/lazyPage";
 import { NotFound } from "@/shell/NotFound";
 import { PageError } from "@/shell/PageError";
+
+/** A page whose texts are not among those that are loaded first. */
+function furtherPage(load: () => Promise<ComponentType>) {
+  return lazyPage(async () => (await Promise.all([load(), loadAllTexts()]))[0]);
+}
 
 const root = createRootRoute({ component: Outlet, notFoundComponent: NotFound });
 
@@ -48,7 +55,7 @@ const setup = createRoute({
     // eslint-disable-next-line @typescript-eslint/only-throw-error
     if (!needs_setup) throw redirect({ to: "/", replace: true });
   },
-  component: lazyPage(() => import("@/features/accounts/SetupPage").then(({ SetupPage }) => SetupPage)),
+  component: furtherPage(() => import("@/features/accounts/SetupPage").then(({ SetupPage }) => SetupPage)),
   errorComponent: PageError,
 });
 
@@ -57,7 +64,7 @@ const visiting = [
   createRoute({
     getParentRoute: () => root,
     path: "/invite",
-    component: lazyPage(() =>
+    component: furtherPage(() =>
       import("@/features/accounts/mail/InvitePage").then(({ InvitePage }) => InvitePage),
     ),
     errorComponent: PageError,
@@ -65,7 +72,7 @@ const visiting = [
   createRoute({
     getParentRoute: () => root,
     path: "/forgot",
-    component: lazyPage(() =>
+    component: furtherPage(() =>
       import("@/features/accounts/mail/ForgotPage").then(({ ForgotPage }) => ForgotPage),
     ),
     errorComponent: PageError,
@@ -73,7 +80,7 @@ const visiting = [
   createRoute({
     getParentRoute: () => root,
     path: "/reset",
-    component: lazyPage(() =>
+    component: furtherPage(() =>
       import("@/features/accounts/mail/ResetPage").then(({ ResetPage }) => ResetPage),
     ),
     errorComponent: PageError,
@@ -97,11 +104,13 @@ const conversation = createRoute({
   ),
 });
 
-const ModelsPage = lazyPage(() =>
+const ModelsPage = furtherPage(() =>
   import("@/features/models/ModelsPage").then(({ ModelsPage }) => ModelsPage),
 );
-const AdminPage = lazyPage(() => import("@/features/accounts/AdminPage").then(({ AdminPage }) => AdminPage));
-const SettingsPage = lazyPage(() =>
+const AdminPage = furtherPage(() =>
+  import("@/features/accounts/AdminPage").then(({ AdminPage }) => AdminPage),
+);
+const SettingsPage = furtherPage(() =>
   import("@/features/accounts/SettingsPage").then(({ SettingsPage }) => SettingsPage),
 );
 const sectioned = [
@@ -110,14 +119,14 @@ const sectioned = [
   createRoute({
     getParentRoute: () => frame,
     path: "/models/routes/$routeId",
-    component: lazyPage(() => import("@/features/routes/RoutePage").then(({ RoutePage }) => RoutePage)),
+    component: furtherPage(() => import("@/features/routes/RoutePage").then(({ RoutePage }) => RoutePage)),
   }),
   createRoute({ getParentRoute: () => frame, path: "/admin", component: AdminPage }),
   createRoute({ getParentRoute: () => frame, path: "/admin/$section", component: AdminPage }),
   createRoute({
     getParentRoute: () => frame,
     path: "/teams/$teamId",
-    component: lazyPage(() => import("@/features/accounts/TeamPage").then(({ TeamPage }) => TeamPage)),
+    component: furtherPage(() => import("@/features/accounts/TeamPage").then(({ TeamPage }) => TeamPage)),
   }),
   createRoute({ getParentRoute: () => frame, path: "/settings", component: SettingsPage }),
   createRoute({ getParentRoute: () => frame, path: "/settings/$section", component: SettingsPage }),

@@ -1,4 +1,4 @@
-import { i18n } from "@lingui/core";
+import { i18n, type Messages } from "@lingui/core";
 
 /** Languages with a catalogue, each named in itself. */
 export const LANGUAGES = { en: "English", "zh-CN": "简体中文" } as const;
@@ -6,10 +6,17 @@ export type Language = keyof typeof LANGUAGES;
 
 const STORAGE_KEY = "inglenook.language";
 
-const catalogues: Record<Language, () => Promise<{ messages: Parameters<typeof i18n.load>[1] }>> = {
-  en: () => import("./locales/en.po"),
-  "zh-CN": () => import("./locales/zh-CN.po"),
+/** A part of a catalogue: `first` for what is drawn first, `rest` for all other pages (`scripts/catalogue-parts.ts`). */
+type Part = () => Promise<{ messages: Messages }>;
+
+const catalogues: Record<Language, { first: Part; rest: Part }> = {
+  en: { first: () => import("./locales/en.po?first"), rest: () => import("./locales/en.po?rest") },
+  "zh-CN": { first: () => import("./locales/zh-CN.po?first"), rest: () => import("./locales/zh-CN.po?rest") },
 };
+
+/** The language that was asked for last, and whether a page needed more than its first part. */
+let latest: Language = "en";
+let wantsRest = false;
 
 export function isLanguage(value: unknown): value is Language {
   return typeof value === "string" && value in LANGUAGES;
@@ -37,8 +44,10 @@ function read(): Language | null {
 
 /** Switch the page to a language; `remember` keeps it for this browser. */
 export async function switchLanguage(language: Language, remember = false): Promise<void> {
-  const { messages } = await catalogues[language]();
-  i18n.loadAndActivate({ locale: language, messages });
+  latest = language;
+  await load(language, "first");
+  if (wantsRest) await load(language, "rest");
+  i18n.activate(language);
   document.documentElement.lang = language;
   if (remember) {
     try {
@@ -47,4 +56,15 @@ export async function switchLanguage(language: Language, remember = false): Prom
       // Storage is off: the choice lasts as long as the page.
     }
   }
+}
+
+/** Have the texts of all pages, not only of those that are drawn first. */
+export async function loadAllTexts(): Promise<void> {
+  wantsRest = true;
+  await load(latest, "rest");
+}
+
+async function load(language: Language, part: keyof (typeof catalogues)[Language]): Promise<void> {
+  const { messages } = await catalogues[language][part]();
+  i18n.load(language, messages);
 }
