@@ -345,8 +345,8 @@ def test_a_killed_server_leaves_an_answer_that_can_be_continued(
         _until_journaled(page)
         path = page.url.removeprefix(server.url)
         server.kill()
-    with RunningServer(tmp_path / "data", **env) as server:
-        page.goto(server.url + path)  # cookies know no ports: the session goes on
+    with RunningServer(tmp_path / "data", "--port", server.url.rpartition(":")[2], **env) as server:
+        page.goto(server.url + path)
         expect(answers(page, "interrupted")).to_be_visible()
         expect(prose(page)).to_have_text("What had arrived")
         expect(page.get_by_text("The server stopped while it wrote this.")).to_be_visible()
@@ -515,7 +515,7 @@ def test_pages_work_without_a_network(open_page: OpenPage) -> None:
     expect(page.get_by_role("heading", name="On this machine")).to_be_visible()
     page.get_by_role("link", name="Settings").click()
     page.get_by_label("Name shown here").fill("Ada")
-    button(page, "Save").click()
+    button(page, "Save").first.click()
     expect(page.get_by_text("Saved")).to_be_visible()
 
 

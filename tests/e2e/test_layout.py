@@ -67,7 +67,8 @@ ENGLISH = r"""() => {
 }"""
 #: Proper names, as they are written everywhere.
 NAMES = re.compile(
-    r"^(OpenAI-compatible API|Llama 3\.2 Community|Gemma \d.*|DeepSeek-R1 Distill .*|Qwen\S* .*|SmolLM2 .*)$"
+    r"^(OpenAI-compatible API|Llama 3\.2 Community|Gemma \d.*|DeepSeek-R1 Distill .*|Qwen\S* .*|SmolLM2 .*"
+    r"|Hugging Face .{2})$"
 )
 
 #: Contrast of every text that is shown with what is behind it, where that is less than WCAG AA asks.

@@ -15,7 +15,9 @@ export function MenuPopup({ trigger, entries, side = "bottom", align = "end" }: 
           <Menu.Popup
             className="floating min-w-44 p-1 outline-none"
             finalFocus={() => {
-              const back = !focusMoves.current;
+              // A window that an act has opened in the meantime keeps the focus.
+              const back =
+                !focusMoves.current && !document.querySelector("[role=dialog], [role=alertdialog]");
               focusMoves.current = false;
               return back;
             }}
