@@ -107,6 +107,7 @@ def test_targets_are_ordered_by_finger(open_page: OpenPage) -> None:
     open_route(page, route_id)
     handle = page.locator("[data-handle]").nth(2)
     handle.scroll_into_view_if_needed()
+    handle.tap(trial=True)  # the page has come to rest
     begin, first = handle.bounding_box(), targets(page).first.bounding_box()
     assert begin is not None
     assert first is not None
