@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
 from inglenook.models.hub.layout import ModelStore
-from tests.support.chat_page import answers, ask, button, composer, prose
+from tests.support.chat_page import answers, api, ask, button, composer, prose
 from tests.support.engine import starter_gguf
 from tests.support.gguf import tiny_llama
 from tests.support.running import RunningServer
@@ -144,6 +144,8 @@ def test_the_starter_answers(tmp_path: Path, new_context: NewContext) -> None:
         set_up(page)
         button(page, "Create account").click()
         expect(button(page, "Model: smollm2:135m")).to_be_visible()
+        # So small a model may repeat itself to the end of its context.
+        api(page, "PUT", "models/defaults", {"name": "smollm2:135m", "defaults": {"max_tokens": 200}})
         ask(page, "What is the capital of France?")
         expect(answers(page, "complete")).to_be_visible(timeout=120_000)
         expect(prose(page)).to_contain_text(re.compile(r"\w+ \w+"))  # what it says is its own affair: it samples

@@ -29,6 +29,12 @@ def whole_log(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(process, "_LOG_LINES", 100_000)
 
 
+@pytest.fixture(autouse=True)
+def whole_logs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A child that is asked to say everything says more than is usually kept."""
+    monkeypatch.setattr("inglenook.models.engine.process._LOG_LINES", 100_000)
+
+
 async def _set_aside(source: Source, context: int, settings: Settings) -> dict[str, float]:
     """MiB that the engine says it sets aside: `KV`, `RS` (states), `compute`, `output`."""
     spec = source.plan(context, settings, BOUNDLESS).spec
