@@ -81,7 +81,7 @@ def test_neither_keys_nor_made_up_names_become_series(server: RunningServer, adm
 
 def test_the_dashboard_asks_for_what_there_is(server: RunningServer, admin: httpx.Client) -> None:
     key = {"authorization": f"Bearer {server.key(admin)}"}
-    body = {"model": "echo", "messages": [{"role": "user", "content": "one two three"}], "stream": True}
+    body = {"model": "slow", "messages": [{"role": "user", "content": "one two three"}], "stream": True}
     httpx.post(f"{server.url}/v1/chat/completions", json=body, headers=key, trust_env=False)
     there: dict[str, set[str]] = {}
     for family in text_string_to_metric_families(admin.get("/metrics").text):
