@@ -85,6 +85,7 @@ async def test_the_link_is_never_made_of_what_a_request_says(web: Web, accounts:
 async def test_a_new_link_ends_the_old_one_and_an_invitation_can_be_taken_back(web: Web, post: MailServer) -> None:
     admin = await web.signed_in("ada", Role.ADMIN)
     first = await invite(admin, email="bob@example.com")
+    await post.came(1)
     second = (await admin.post(f"invitations/{first['id']}/renew")).json()
     assert second["id"] == first["id"]
     letters = await post.came(2)
