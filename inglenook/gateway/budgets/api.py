@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request
 
-from inglenook.accounts.admin_api import no_key_makes_keys
+from inglenook.accounts.admin_api import TheAccounts, no_key_makes_keys
 from inglenook.accounts.permissions import needs
 from inglenook.accounts.principal import Principal, Thing, Verb
 from inglenook.accounts.schemas import LimitsIn
@@ -22,16 +22,10 @@ PAGE = 200
 _NO_ID = "-"
 
 
-def _accounts(request: Request) -> Accounts:
-    accounts: Accounts = request.app.state.accounts
-    return accounts
-
-
 def _overview(request: Request) -> Overview:
     return Overview(request.app.state.accounts, request.app.state.gateway)
 
 
-TheAccounts = Annotated[Accounts, Depends(_accounts)]
 TheOverview = Annotated[Overview, Depends(_overview)]
 ReadsLimits = Annotated[Principal, needs(Verb.READ, "limit")]
 ManagesLimits = Annotated[Principal, needs(Verb.MANAGE, "limit")]

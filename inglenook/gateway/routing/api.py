@@ -5,9 +5,9 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request
 from msgspec import structs
 
+from inglenook.accounts.admin_api import TheAccounts
 from inglenook.accounts.permissions import needs
 from inglenook.accounts.principal import Principal, Verb
-from inglenook.accounts.service import Accounts
 from inglenook.gateway.answers.service import Answers
 from inglenook.gateway.gateway import Gateway
 from inglenook.gateway.routing import definition as definitions
@@ -32,11 +32,6 @@ def _gateway(request: Request) -> Gateway:
     return gateway
 
 
-def _accounts(request: Request) -> Accounts:
-    accounts: Accounts = request.app.state.accounts
-    return accounts
-
-
 def _answers(request: Request) -> Answers:
     answers: Answers = request.app.state.answers
     return answers
@@ -45,7 +40,6 @@ def _answers(request: Request) -> Answers:
 TheAnswers = Annotated[Answers, Depends(_answers)]
 TheRoutes = Annotated[Routes, Depends(_routes)]
 TheGateway = Annotated[Gateway, Depends(_gateway)]
-TheAccounts = Annotated[Accounts, Depends(_accounts)]
 Reads = Annotated[Principal, needs(Verb.READ, "route")]
 Manages = Annotated[Principal, needs(Verb.MANAGE, "route")]
 

@@ -7,6 +7,7 @@ import { explain } from "@/ui/explain";
 import { TextField } from "@/ui/TextField";
 
 import { Entrance } from "./Entrance";
+import { NameField } from "./NameField";
 import { useSignIn } from "./session";
 
 /** `/login`. */
@@ -24,17 +25,7 @@ export function LoginPage() {
   return (
     <Entrance title={t`Sign in`}>
       <form onSubmit={submit} className="flex flex-col gap-5">
-        <TextField
-          label={t`User name`}
-          name="username"
-          autoComplete="username"
-          autoCapitalize="off"
-          spellCheck={false}
-          autoFocus
-          required
-          value={name}
-          onChange={(event) => setName(event.target.value)}
-        />
+        <NameField value={name} onChange={setName} />
         <TextField
           label={t`Password`}
           name="password"

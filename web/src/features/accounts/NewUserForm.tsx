@@ -3,17 +3,17 @@ import { type SubmitEvent, useState } from "react";
 
 import { Button } from "@/ui/Button";
 import { explain } from "@/ui/explain";
-import { SelectField } from "@/ui/SelectField";
 import { TextField } from "@/ui/TextField";
 
 import { PasswordMade } from "./PasswordMade";
 import { useAddUser } from "./people";
+import { type Role, RoleField } from "./RoleField";
 
 /** Adds a user with a generated password, which is shown once. */
 export function NewUserForm({ onDone }: { onDone: () => void }) {
   const { t } = useLingui();
   const [name, setName] = useState("");
-  const [role, setRole] = useState<"admin" | "member">("member");
+  const [role, setRole] = useState<Role>("member");
   const add = useAddUser();
   const password = add.data?.password;
   if (add.data && password) return <PasswordMade name={add.data.name} password={password} onDone={onDone} />;
@@ -34,14 +34,7 @@ export function NewUserForm({ onDone }: { onDone: () => void }) {
         value={name}
         onChange={(event) => setName(event.target.value)}
       />
-      <SelectField
-        label={t`Role`}
-        value={role}
-        onChange={(event) => setRole(event.target.value === "admin" ? "admin" : "member")}
-      >
-        <option value="member">{t`Member`}</option>
-        <option value="admin">{t`Administrator`}</option>
-      </SelectField>
+      <RoleField value={role} onChange={setRole} />
       <div className="flex justify-end gap-2">
         <Button look="quiet" onClick={onDone}>
           <Trans>Cancel</Trans>

@@ -10,7 +10,9 @@ import { TextField } from "@/ui/TextField";
 
 import { Entrance } from "./Entrance";
 import { tokenOf } from "./mail/links";
-import { PASSWORD_LENGTH, useChangeMe, useSetUp } from "./session";
+import { NameField } from "./NameField";
+import { NewPasswordField } from "./NewPasswordField";
+import { useChangeMe, useSetUp } from "./session";
 
 /** `/setup`: makes the first administrator. */
 export function SetupPage() {
@@ -55,31 +57,8 @@ export function SetupPage() {
             onChange={(event) => setToken(event.target.value)}
           />
         )}
-        <TextField
-          label={t`User name`}
-          hint={t`You sign in with it.`}
-          error={wrong("name")}
-          name="username"
-          autoComplete="username"
-          autoCapitalize="off"
-          spellCheck={false}
-          autoFocus
-          required
-          value={name}
-          onChange={(event) => setName(event.target.value)}
-        />
-        <TextField
-          label={t`Password`}
-          hint={t`At least ${PASSWORD_LENGTH} characters.`}
-          minLength={PASSWORD_LENGTH}
-          error={wrong("password")}
-          name="new-password"
-          type="password"
-          autoComplete="new-password"
-          required
-          value={password}
-          onChange={(event) => setPassword(event.target.value)}
-        />
+        <NameField hint={t`You sign in with it.`} error={wrong("name")} value={name} onChange={setName} />
+        <NewPasswordField error={wrong("password")} value={password} onChange={setPassword} />
         {setUp.isError && !["token", "name", "password"].includes(field ?? "") ? (
           <Notice look="error">{explain(setUp.error)}</Notice>
         ) : null}

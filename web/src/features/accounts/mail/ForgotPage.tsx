@@ -5,9 +5,9 @@ import { type SubmitEvent, useState } from "react";
 
 import { Button } from "@/ui/Button";
 import { explain } from "@/ui/explain";
-import { TextField } from "@/ui/TextField";
 
 import { Entrance } from "../Entrance";
+import { NameField } from "../NameField";
 import { sessionQuery } from "../session";
 import { useAskForReset } from "./links";
 
@@ -60,17 +60,11 @@ export function ForgotPage() {
       intro={t`Say who you are, and a link to choose a new one goes to your e-mail address.`}
     >
       <form onSubmit={submit} className="flex flex-col gap-5">
-        <TextField
+        <NameField
           label={t`User name or e-mail address`}
           error={asking.isError ? explain(asking.error) : undefined}
-          name="username"
-          autoComplete="username"
-          autoCapitalize="off"
-          spellCheck={false}
-          autoFocus
-          required
           value={name}
-          onChange={(event) => setName(event.target.value)}
+          onChange={setName}
         />
         <Button look="primary" type="submit" busy={asking.isPending} disabled={!name.trim()}>
           <Trans>Send the link</Trans>

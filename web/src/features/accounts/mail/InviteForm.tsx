@@ -12,6 +12,7 @@ import { Notice } from "@/ui/Notice";
 import { SelectField } from "@/ui/SelectField";
 import { TextField } from "@/ui/TextField";
 
+import { type Role, RoleField } from "../RoleField";
 import { sessionQuery } from "../session";
 import { InvitationMade } from "./InvitationMade";
 import { useInvite } from "./mail";
@@ -23,7 +24,7 @@ export function InviteForm({ groups, onDone }: { groups: readonly GroupInfo[]; o
   const { t, i18n } = useLingui();
   const { data: session } = useQuery(sessionQuery);
   const [email, setEmail] = useState("");
-  const [role, setRole] = useState<"admin" | "member">("member");
+  const [role, setRole] = useState<Role>("member");
   const [chosen, setChosen] = useState<ReadonlySet<string>>(new Set());
   const [days, setDays] = useState(7);
   const [language, setLanguage] = useState(i18n.locale);
@@ -58,14 +59,7 @@ export function InviteForm({ groups, onDone }: { groups: readonly GroupInfo[]; o
         value={email}
         onChange={(event) => setEmail(event.target.value)}
       />
-      <SelectField
-        label={t`Role`}
-        value={role}
-        onChange={(event) => setRole(event.target.value === "admin" ? "admin" : "member")}
-      >
-        <option value="member">{t`Member`}</option>
-        <option value="admin">{t`Administrator`}</option>
-      </SelectField>
+      <RoleField value={role} onChange={setRole} />
       {groups.length === 0 ? null : (
         <fieldset>
           <legend className="text-sm font-medium">

@@ -7,10 +7,11 @@ import { Button } from "@/ui/Button";
 import { explain } from "@/ui/explain";
 import { Notice } from "@/ui/Notice";
 import { Skeleton } from "@/ui/Skeleton";
-import { TextField } from "@/ui/TextField";
 
 import { Entrance } from "../Entrance";
-import { PASSWORD_LENGTH, useChangeMe } from "../session";
+import { NameField } from "../NameField";
+import { NewPasswordField } from "../NewPasswordField";
+import { useChangeMe } from "../session";
 import { tokenOf, useAcceptInvitation, useInvitationLook } from "./links";
 import { SpentLink } from "./SpentLink";
 
@@ -67,31 +68,8 @@ function NewAccount({ token, email }: { token: string; email: string | null }) {
           </Trans>
         </p>
       ) : null}
-      <TextField
-        label={t`User name`}
-        hint={t`You sign in with it.`}
-        error={wrong("name")}
-        name="username"
-        autoComplete="username"
-        autoCapitalize="off"
-        spellCheck={false}
-        autoFocus
-        required
-        value={name}
-        onChange={(event) => setName(event.target.value)}
-      />
-      <TextField
-        label={t`Password`}
-        hint={t`At least ${PASSWORD_LENGTH} characters.`}
-        minLength={PASSWORD_LENGTH}
-        error={wrong("password")}
-        name="new-password"
-        type="password"
-        autoComplete="new-password"
-        required
-        value={password}
-        onChange={(event) => setPassword(event.target.value)}
-      />
+      <NameField hint={t`You sign in with it.`} error={wrong("name")} value={name} onChange={setName} />
+      <NewPasswordField error={wrong("password")} value={password} onChange={setPassword} />
       {accept.isError && field !== "name" && field !== "password" ? (
         <Notice look="error">{explain(accept.error)}</Notice>
       ) : null}

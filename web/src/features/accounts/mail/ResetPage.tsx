@@ -7,11 +7,10 @@ import { Button } from "@/ui/Button";
 import { explain } from "@/ui/explain";
 import { Notice } from "@/ui/Notice";
 import { Skeleton } from "@/ui/Skeleton";
-import { TextField } from "@/ui/TextField";
 import { toast } from "@/ui/toasts";
 
 import { Entrance } from "../Entrance";
-import { PASSWORD_LENGTH } from "../session";
+import { NewPasswordField } from "../NewPasswordField";
 import { tokenOf, useCompleteReset, useResetLook } from "./links";
 import { SpentLink } from "./SpentLink";
 
@@ -62,18 +61,12 @@ function NewPasswordForm({ token, name }: { token: string; name: string }) {
   return (
     <form onSubmit={submit} className="flex flex-col gap-5">
       <input type="hidden" name="username" autoComplete="username" value={name} readOnly />
-      <TextField
+      <NewPasswordField
         label={t`New password`}
-        hint={t`At least ${PASSWORD_LENGTH} characters.`}
-        minLength={PASSWORD_LENGTH}
         error={aboutPassword ? error : undefined}
-        name="new-password"
-        type="password"
-        autoComplete="new-password"
         autoFocus
-        required
         value={password}
-        onChange={(event) => setPassword(event.target.value)}
+        onChange={setPassword}
       />
       {error && !aboutPassword ? <Notice look="error">{error}</Notice> : null}
       <Button look="primary" type="submit" busy={complete.isPending}>
